@@ -1,0 +1,13 @@
+//! Viaduct's control plane: learns services, allocates VIPs, plans forwarding tables, answers DNS.
+
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod desired;
+pub mod dns;
+pub mod exit;
+pub mod host;
+pub mod metrics;
+pub mod sources;
+pub mod status;
+pub mod vip;

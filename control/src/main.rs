@@ -1,0 +1,2 @@
+//! The `viaduct` binary.
+fn main() {}
