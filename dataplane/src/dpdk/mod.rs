@@ -1,1 +1,2 @@
-//! Safe wrappers of DPDK.
+//! x
+pub mod prefetch;

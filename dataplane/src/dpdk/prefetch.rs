@@ -1,0 +1,4 @@
+//! placeholder
+/// placeholder
+#[inline]
+pub fn prefetch<T>(_: &T) {}

@@ -1,0 +1,149 @@
+//! The flow table against a model, and its edges.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::Protocol;
+
+fn flow(number: u16, now: Ticks) -> Flow<Ipv4Addr> {
+    Flow {
+        client: Ipv4Addr::new(192, 0, 2, 1),
+        vip: Ipv4Addr::new(11, 0, 0, 1),
+        snat: Ipv4Addr::new(10, 0, 0, 3),
+        backend: Ipv4Addr::new(10, 0, 0, 11),
+        client_port: number,
+        vip_port: 80,
+        snat_port: number ^ 0x5555,
+        backend_port: 8080,
+        ..Flow::new(Protocol::Udp, now)
+    }
+}
+
+fn find(table: &FlowTable<Ipv4Addr>, key: FlowKey<Ipv4Addr>) -> Option<Direction> {
+    table
+        .find(&table.probe(key))
+        .map(|(_, direction)| direction)
+}
+
+#[test]
+fn a_flow_is_found_by_both_keys_and_by_no_other() {
+    let mut table = FlowTable::new(4, Ticks(0));
+    let flow = flow(7, Ticks(0));
+    let index = table.insert(flow, TickSpan(10)).expect("there is room");
+    assert_eq!(find(&table, flow.forward_key()), Some(Direction::Forward));
+    assert_eq!(find(&table, flow.reverse_key()), Some(Direction::Reverse));
+    let other = FlowKey {
+        protocol: Protocol::Tcp,
+        ..flow.forward_key()
+    };
+    assert_eq!(find(&table, other), None);
+    table.remove(index);
+    assert_eq!(find(&table, flow.forward_key()), None);
+    assert_eq!(find(&table, flow.reverse_key()), None);
+    assert!(table.is_empty());
+}
+
+#[test]
+fn a_full_table_refuses_and_stays_whole() {
+    let mut table = FlowTable::new(2, Ticks(0));
+    assert!(table.insert(flow(1, Ticks(0)), TickSpan(10)).is_some());
+    assert!(table.insert(flow(2, Ticks(0)), TickSpan(10)).is_some());
+    assert!(table.insert(flow(3, Ticks(0)), TickSpan(10)).is_none());
+    assert_eq!(table.len(), 2);
+    assert!(!table.has(flow(3, Ticks(0)).forward_key()));
+}
+
+#[test]
+fn only_idle_flows_expire() {
+    let mut table = FlowTable::new(4, Ticks(0));
+    let (idle, busy) = (flow(1, Ticks(0)), flow(2, Ticks(0)));
+    table.insert(idle, TickSpan(10)).expect("there is room");
+    let index = table.insert(busy, TickSpan(10)).expect("there is room");
+    table.get_mut(index).last_seen = Ticks(6);
+    let expire = |table: &mut FlowTable<_>, now| {
+        let mut gone = vec![];
+        table.expire(
+            Ticks(now),
+            100,
+            |_| TickSpan(10),
+            |flow| gone.push(flow.client_port),
+        );
+        gone
+    };
+    assert_eq!(expire(&mut table, 9), []);
+    assert_eq!(expire(&mut table, 15), [1]);
+    assert_eq!(expire(&mut table, 16), [2]);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert(u16),
+    Remove(u16),
+    Touch(u16),
+    Wait(u32),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0u16..60).prop_map(Step::Insert),
+        (0u16..60).prop_map(Step::Remove),
+        (0u16..60).prop_map(Step::Touch),
+        (0u32..30).prop_map(Step::Wait),
+    ]
+}
+
+proptest! {
+    /// Random operations, against a map from number to the time of last use.
+    #[test]
+    fn behaves_like_a_map(steps in prop::collection::vec(step(), 1..300)) {
+        const CAPACITY: usize = 40;
+        const TIMEOUT: TickSpan = TickSpan(25);
+        let mut now = Ticks(0);
+        let mut table = FlowTable::new(CAPACITY, now);
+        let mut model: HashMap<u16, Ticks> = HashMap::new();
+        for step in steps {
+            match step {
+                Step::Insert(n) if !model.contains_key(&n) => {
+                    let inserted = table.insert(flow(n, now), TIMEOUT).is_some();
+                    prop_assert_eq!(inserted, model.len() < CAPACITY);
+                    if inserted {
+                        model.insert(n, now);
+                    }
+                }
+                Step::Insert(_) => {}
+                Step::Remove(n) | Step::Touch(n) => {
+                    let found = table.find(&table.probe(flow(n, now).reverse_key()));
+                    prop_assert_eq!(found.is_some(), model.contains_key(&n));
+                    let Some((index, _)) = found else { continue };
+                    if matches!(step, Step::Remove(_)) {
+                        prop_assert_eq!(table.remove(index).client_port, n);
+                        model.remove(&n);
+                    } else {
+                        table.get_mut(index).last_seen = now;
+                        model.insert(n, now);
+                    }
+                }
+                Step::Wait(ticks) => {
+                    now = now.after(TickSpan(ticks));
+                    let mut gone = vec![];
+                    table.expire(now, usize::MAX, |_| TIMEOUT, |flow| gone.push(flow.client_port));
+                    let mut expected: Vec<_> = model.iter()
+                        .filter(|(_, used)| now.since(**used) >= TIMEOUT)
+                        .map(|(n, _)| *n)
+                        .collect();
+                    expected.sort_unstable();
+                    gone.sort_unstable();
+                    prop_assert_eq!(&gone, &expected);
+                    model.retain(|n, _| !expected.contains(n));
+                }
+            }
+            prop_assert_eq!(table.len(), model.len());
+        }
+        for (n, _) in model {
+            prop_assert!(table.has(flow(n, now).forward_key()) && table.has(flow(n, now).reverse_key()));
+        }
+    }
+}

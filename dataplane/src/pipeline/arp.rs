@@ -1,0 +1,82 @@
+//! ARP: answers for Viaduct's own addresses, its source addresses and VIPs; learns from everyone.
+
+use super::Pipeline;
+use crate::frame::Frame;
+use crate::neighbor::NeighborUpdate;
+use crate::network::{Interface, InterfaceIndex, Route};
+use crate::verdict::{DropReason, Verdict};
+use crate::wire::MacAddr;
+use crate::wire::arp::{ARP_LEN, ArpOperation, ArpPacket};
+use crate::wire::ethernet::{self, ETHERTYPE_ARP};
+
+/// Room for a tagged ARP frame.
+const FRAME_LEN: usize = ethernet::HEADER_LEN + ethernet::TAG_LEN + ARP_LEN;
+
+impl<F: Frame> Pipeline<F> {
+    pub(super) fn answer_arp(
+        &mut self,
+        frame: &mut F,
+        interface: InterfaceIndex,
+        packet: ArpPacket,
+    ) -> Result<Verdict, DropReason> {
+        if self.is_local(packet.sender_ip) {
+            return Err(DropReason::ArpInvalid);
+        }
+        if !packet.sender_ip.is_unspecified() && !self.learned.is_full() {
+            let (address, mac) = (packet.sender_ip, packet.sender_mac);
+            self.learned.push(NeighborUpdate {
+                interface,
+                address,
+                mac,
+            });
+        }
+        if packet.operation == ArpOperation::Reply || !self.is_local(packet.target_ip) {
+            return Ok(Verdict::Absorb);
+        }
+        let reply = packet.reply_from(self.network.interface(interface).mac);
+        if write_arp(
+            frame,
+            self.network.interface(interface),
+            packet.sender_mac,
+            reply,
+        ) {
+            Ok(Verdict::Reply(interface))
+        } else {
+            Err(DropReason::Headroom)
+        }
+    }
+
+    /// Makes `frame` an ARP request for the next hop of `route`. False if it does not fit.
+    #[must_use]
+    pub fn write_arp_request(&self, frame: &mut F, route: Route) -> bool {
+        let interface = self.network.interface(route.interface);
+        let request = ArpPacket {
+            operation: ArpOperation::Request,
+            sender_mac: interface.mac,
+            sender_ip: interface.address,
+            target_mac: MacAddr::ZERO,
+            target_ip: route.next_hop,
+        };
+        write_arp(frame, interface, MacAddr::BROADCAST, request)
+    }
+}
+
+/// Replaces the frame's contents. False, and the frame unchanged, if they do not fit.
+fn write_arp<F: Frame>(
+    frame: &mut F,
+    interface: &Interface,
+    destination: MacAddr,
+    packet: ArpPacket,
+) -> bool {
+    let mut bytes = [0; FRAME_LEN];
+    let header = ethernet::header_len(interface.vlan);
+    let written = ethernet::write(
+        &mut bytes,
+        destination,
+        interface.mac,
+        interface.vlan,
+        ETHERTYPE_ARP,
+    );
+    bytes[header..header + ARP_LEN].copy_from_slice(&packet.to_bytes());
+    written && frame.assign(&bytes[..header + ARP_LEN])
+}

@@ -1,0 +1,156 @@
+//! TCP and UDP: finds a packet's flow, or makes one, and sends the packet on its way.
+
+use std::net::Ipv4Addr;
+
+use super::rewrite::{rewrite_ethernet, rewrite_ipv4};
+use super::{Pipeline, count_end, timeouts_of};
+use crate::Protocol;
+use crate::clock::Ticks;
+use crate::flow::entry::Transition;
+use crate::flow::{Direction, FlowIndex, Probe};
+use crate::frame::Frame;
+use crate::neighbor::{Lookup, NeighborRef};
+use crate::verdict::{DropReason, Verdict};
+use crate::wire::MacAddr;
+use crate::wire::parse::{Ipv4Layout, Transport};
+
+impl<F: Frame> Pipeline<F> {
+    #[inline]
+    pub(super) fn balance(
+        &mut self,
+        frame: &mut F,
+        packet: &Transport,
+        probe: &Probe<Ipv4Addr>,
+        now: Ticks,
+    ) -> Result<Verdict, DropReason> {
+        if packet.layout.ttl <= 1 {
+            return Err(DropReason::TtlExpired);
+        }
+        let found = self.flows.find(probe);
+        let (flow, direction) = match found {
+            Some((flow, direction)) if !self.is_superseded(flow, direction, packet) => {
+                (flow, direction)
+            }
+            Some((flow, _)) => {
+                self.end(flow);
+                (self.create(packet, now)?, Direction::Forward)
+            }
+            None => (self.create(packet, now)?, Direction::Forward),
+        };
+        self.send(frame, packet, flow, direction, now)
+    }
+
+    /// True if the packet starts anew on the ports of an old flow: a new TCP connection after the
+    /// old one has closed, or anything that may choose again because its backend is gone.
+    #[inline]
+    fn is_superseded(&self, flow: FlowIndex, direction: Direction, packet: &Transport) -> bool {
+        let starts = packet.key.protocol == Protocol::Udp || packet.flags.opens();
+        if direction == Direction::Reverse || !starts {
+            return false;
+        }
+        let flow = self.flows.get(flow);
+        !self
+            .tables
+            .current()
+            .has_backend(flow.backend_slot, flow.backend_epoch)
+    }
+
+    /// Rewrites a packet of a flow and follows it.
+    fn send(
+        &mut self,
+        frame: &mut F,
+        packet: &Transport,
+        index: FlowIndex,
+        direction: Direction,
+        now: Ticks,
+    ) -> Result<Verdict, DropReason> {
+        if packet.flags.opens() && direction == Direction::Forward {
+            self.reopen(index, now);
+        }
+        let flow = self.flows.get(index);
+        let (leaving, change) = match direction {
+            Direction::Forward => (
+                [
+                    (flow.snat, flow.snat_port),
+                    (flow.backend, flow.backend_port),
+                ],
+                flow.to_backend,
+            ),
+            Direction::Reverse => (
+                [(flow.vip, flow.vip_port), (flow.client, flow.client_port)],
+                flow.to_client,
+            ),
+        };
+        let (layout, protocol) = (packet.layout, packet.key.protocol);
+        rewrite_ipv4(frame.bytes_mut(), layout, protocol, leaving, &change)
+            .ok_or(DropReason::Truncated)?;
+        self.count(index, direction, layout);
+        self.follow(index, direction, packet, now);
+        self.leave(frame, layout, change.neighbor, now)
+    }
+
+    /// A SYN on the ports of a closed connection starts a new one with the same backend, which
+    /// knows the ports and judges the sequence number as if it had come directly.
+    fn reopen(&mut self, index: FlowIndex, now: Ticks) {
+        if self.flows.get(index).may_reopen() {
+            let flow = self.flows.get_mut(index);
+            flow.reopen(now);
+            let span = flow.timeout(timeouts_of(self.tables.current(), flow));
+            self.flows.reschedule(index, span);
+        }
+    }
+
+    #[inline]
+    fn count(&self, index: FlowIndex, direction: Direction, layout: Ipv4Layout) {
+        if direction == Direction::Reverse {
+            return;
+        }
+        if let Some(backend) = self.counters.backend(self.flows.get(index).backend_slot) {
+            backend.packets.add(1);
+            backend
+                .bytes
+                .add(u64::from(layout.end) - u64::from(layout.ip));
+        }
+    }
+
+    #[inline]
+    fn follow(&mut self, index: FlowIndex, direction: Direction, packet: &Transport, now: Ticks) {
+        let table = self.tables.current();
+        let timeout = |flow: &_| crate::flow::Flow::timeout(flow, timeouts_of(table, flow));
+        let transition = self
+            .flows
+            .follow(index, direction, packet.flags, now, timeout);
+        if transition == Transition::Reset {
+            self.end(index);
+        }
+    }
+
+    pub(super) fn end(&mut self, index: FlowIndex) {
+        let flow = self.flows.remove(index);
+        count_end(&self.counters, &flow);
+    }
+
+    /// Puts the Ethernet header on and sends the packet to its next hop, or lets it wait.
+    #[inline]
+    fn leave(
+        &mut self,
+        frame: &mut F,
+        layout: Ipv4Layout,
+        neighbor: NeighborRef,
+        now: Ticks,
+    ) -> Result<Verdict, DropReason> {
+        let index = self.neighbors.interface(neighbor);
+        let interface = self.network.interface(index);
+        match self.neighbors.lookup(neighbor, now) {
+            Lookup::Known(mac) => {
+                rewrite_ethernet(frame, layout, interface, mac)?;
+                Ok(Verdict::Forward(index))
+            }
+            Lookup::Unresolved => {
+                rewrite_ethernet(frame, layout, interface, MacAddr::ZERO)?;
+                self.held_for = neighbor;
+                Ok(Verdict::Hold)
+            }
+        }
+    }
+}

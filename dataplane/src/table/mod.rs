@@ -1,0 +1,299 @@
+//! The forwarding table: which services exist and which backends they have.
+//!
+//! A [`Table`] is immutable. Control builds a new one off the packet path, publishes it (see
+//! [`publication`]), and frees the old one once every worker has acknowledged. Services are shared
+//! between generations, so that a change to one of them rebuilds only its own Maglev table.
+//!
+//! Services and backends have slots that are stable while they exist, so that flows and counters
+//! refer to them across generations. A slot that is used again gets a new epoch: a flow whose
+//! epoch is not the slot's belongs to a backend that is gone.
+
+pub mod publication;
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+
+use crate::Protocol;
+use crate::clock::TickSpan;
+use crate::flow::hash::KeyHasher;
+use crate::maglev::{self, Maglev};
+
+/// Number of a published table; 0 is the empty table that workers start with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Generation(pub u64);
+
+/// Place of a service in the table and in the counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceSlot(pub u16);
+
+/// Place of a backend in the table and in the counters. A backend that serves two services has
+/// two slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackendSlot(pub u32);
+
+/// Which backend of those that have had a slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Epoch(pub u16);
+
+/// How long a flow may be idle, by its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TCP, until both sides have been heard.
+    pub tcp_handshake: TickSpan,
+    /// TCP, both sides heard.
+    pub tcp_established: TickSpan,
+    /// TCP, after the first FIN; also how long a closed connection's ports stay reserved.
+    pub tcp_closing: TickSpan,
+    /// UDP.
+    pub udp: TickSpan,
+}
+
+/// A backend of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// Its slot.
+    pub slot: BackendSlot,
+    /// Its slot's epoch.
+    pub epoch: Epoch,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Share of new flows; 0 is draining.
+    pub weight: u16,
+}
+
+/// A service: one VIP, port and protocol.
+#[derive(Clone, Debug)]
+pub struct Service {
+    slot: ServiceSlot,
+    vip: SocketAddr,
+    protocol: Protocol,
+    timeouts: Timeouts,
+    backends: Vec<Backend>,
+    maglev: Option<Maglev>,
+}
+
+impl Service {
+    /// Builds the service and its Maglev table. At most 65,535 backends.
+    #[must_use]
+    pub fn new(
+        slot: ServiceSlot,
+        vip: SocketAddr,
+        protocol: Protocol,
+        timeouts: Timeouts,
+        backends: Vec<Backend>,
+    ) -> Self {
+        let weights: Vec<_> = backends.iter().map(|b| (b.address, b.weight)).collect();
+        Self {
+            slot,
+            vip,
+            protocol,
+            timeouts,
+            maglev: Maglev::build(&weights),
+            backends,
+        }
+    }
+
+    /// Its slot.
+    #[must_use]
+    pub fn slot(&self) -> ServiceSlot {
+        self.slot
+    }
+
+    /// The address and port that clients use.
+    #[must_use]
+    pub fn vip(&self) -> SocketAddr {
+        self.vip
+    }
+
+    /// TCP or UDP.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Idle timeouts of its flows.
+    #[must_use]
+    pub fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+
+    /// Its backends, draining ones too.
+    #[must_use]
+    pub fn backends(&self) -> &[Backend] {
+        &self.backends
+    }
+
+    /// The backend for a new flow; `None` if no backend has a weight.
+    #[must_use]
+    pub fn pick(&self, client: SocketAddr) -> Option<&Backend> {
+        let hash = maglev::flow_hash(client, self.vip, self.protocol as u8);
+        let index = self.maglev.as_ref()?.pick(hash);
+        Some(&self.backends[usize::from(index)])
+    }
+}
+
+/// The lookup key of a service.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Listener {
+    vip: SocketAddr,
+    protocol: Protocol,
+}
+
+/// One generation of the forwarding table.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    services: Vec<Option<Arc<Service>>>,
+    by_listener: HashMap<Listener, ServiceSlot, KeyHasher>,
+    vips: HashSet<IpAddr, KeyHasher>,
+    epochs: Vec<Option<Epoch>>,
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.vip, self.protocol)
+    }
+}
+
+impl Table {
+    /// A table of these services. Slots and listeners must be unique; `extra_vips` are addresses
+    /// that are answered for (ARP, echo) though no service uses them now.
+    #[must_use]
+    pub fn new(services: &[Arc<Service>], extra_vips: &BTreeSet<IpAddr>) -> Self {
+        let mut table = Self {
+            vips: extra_vips.iter().copied().collect(),
+            ..Self::default()
+        };
+        for service in services {
+            table.insert(Arc::clone(service));
+        }
+        table
+    }
+
+    fn insert(&mut self, service: Arc<Service>) {
+        for backend in &service.backends {
+            put(&mut self.epochs, backend.slot.0 as usize, backend.epoch);
+        }
+        self.vips.insert(service.vip.ip());
+        let listener = Listener {
+            vip: service.vip,
+            protocol: service.protocol,
+        };
+        self.by_listener.insert(listener, service.slot);
+        put(&mut self.services, usize::from(service.slot.0), service);
+    }
+
+    /// The service that listens at this address.
+    #[must_use]
+    pub fn lookup(&self, vip: SocketAddr, protocol: Protocol) -> Option<&Service> {
+        let slot = self.by_listener.get(&Listener { vip, protocol })?;
+        self.service(*slot)
+    }
+
+    /// The service in this slot.
+    #[must_use]
+    pub fn service(&self, slot: ServiceSlot) -> Option<&Service> {
+        self.services.get(usize::from(slot.0))?.as_deref()
+    }
+
+    /// True if the backend that had this slot at this epoch is still in the table.
+    #[must_use]
+    pub fn has_backend(&self, slot: BackendSlot, epoch: Epoch) -> bool {
+        self.epochs.get(slot.0 as usize) == Some(&Some(epoch))
+    }
+
+    /// True for the address of a VIP.
+    #[must_use]
+    pub fn is_vip(&self, address: Ipv4Addr) -> bool {
+        self.vips.contains(&IpAddr::V4(address))
+    }
+
+    /// Number of services.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_listener.len()
+    }
+
+    /// True if there are no services.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_listener.is_empty()
+    }
+}
+
+/// Puts `value` at `index`, growing the vector by empty places as needed.
+fn put<T: Clone>(places: &mut Vec<Option<T>>, index: usize, value: T) {
+    if places.len() <= index {
+        places.resize(index + 1, None);
+    }
+    places[index] = Some(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUTS: Timeouts = Timeouts {
+        tcp_handshake: TickSpan(1),
+        tcp_established: TickSpan(1),
+        tcp_closing: TickSpan(1),
+        udp: TickSpan(1),
+    };
+
+    fn service(slot: u16, vip: &str, protocol: Protocol, backend: (u32, u16)) -> Arc<Service> {
+        let backends = vec![Backend {
+            slot: BackendSlot(backend.0),
+            epoch: Epoch(backend.1),
+            address: SocketAddr::from(([10, 0, 0, 1], 80)),
+            weight: 1,
+        }];
+        let vip = vip.parse().expect("a socket address");
+        Arc::new(Service::new(
+            ServiceSlot(slot),
+            vip,
+            protocol,
+            TIMEOUTS,
+            backends,
+        ))
+    }
+
+    #[test]
+    fn services_are_found_by_address_port_and_protocol() {
+        let services = [
+            service(0, "11.0.0.1:80", Protocol::Tcp, (0, 0)),
+            service(7, "11.0.0.1:80", Protocol::Udp, (1, 0)),
+        ];
+        let table = Table::new(&services, &BTreeSet::new());
+        let at = |address: &str, protocol| {
+            let vip = address.parse().expect("a socket address");
+            table.lookup(vip, protocol).map(|s| s.slot().0)
+        };
+        assert_eq!(at("11.0.0.1:80", Protocol::Tcp), Some(0));
+        assert_eq!(at("11.0.0.1:80", Protocol::Udp), Some(7));
+        assert_eq!(at("11.0.0.1:81", Protocol::Tcp), None);
+        assert_eq!(at("11.0.0.2:80", Protocol::Tcp), None);
+        assert!(table.is_vip([11, 0, 0, 1].into()) && !table.is_vip([11, 0, 0, 2].into()));
+        assert_eq!(table.len(), 2);
+    }
+
+    #[test]
+    fn a_backend_is_there_only_at_its_epoch() {
+        let table = Table::new(
+            &[service(0, "11.0.0.1:80", Protocol::Tcp, (3, 5))],
+            &BTreeSet::new(),
+        );
+        assert!(table.has_backend(BackendSlot(3), Epoch(5)));
+        assert!(!table.has_backend(BackendSlot(3), Epoch(4)));
+        assert!(!table.has_backend(BackendSlot(2), Epoch(0)));
+        assert!(!table.has_backend(BackendSlot(9), Epoch(0)));
+    }
+
+    #[test]
+    fn vips_without_a_service_are_answered_for() {
+        let vip = IpAddr::from([11, 0, 0, 9]);
+        let table = Table::new(&[], &BTreeSet::from([vip]));
+        assert!(table.is_vip([11, 0, 0, 9].into()) && table.is_empty());
+    }
+}

@@ -1,0 +1,79 @@
+//! Frames that wait for the end of the turn to be sent by one port, and what they count as.
+
+use arrayvec::ArrayVec;
+
+use crate::counters::WorkerCounters;
+use crate::frame::{BURST, Burst, Frame, Io};
+use crate::verdict::DropReason;
+
+/// Why a frame is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// Somebody's packet, rewritten.
+    Forward,
+    /// An answer, made from what it answers.
+    Reply,
+    /// A packet of our own.
+    Originated,
+}
+
+/// A burst in the making.
+#[derive(Debug)]
+pub(super) struct Outgoing<F> {
+    frames: Burst<F>,
+    kinds: ArrayVec<(Sent, u32), BURST>,
+}
+
+impl<F> Default for Outgoing<F> {
+    fn default() -> Self {
+        Self {
+            frames: Burst::new(),
+            kinds: ArrayVec::new(),
+        }
+    }
+}
+
+impl<F: Frame> Outgoing<F> {
+    pub(super) fn is_full(&self) -> bool {
+        self.frames.is_full()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Adds a frame; there must be room.
+    #[inline]
+    pub(super) fn push(&mut self, frame: F, kind: Sent) {
+        self.kinds.push((kind, frame.bytes().len() as u32));
+        self.frames.push(frame);
+    }
+
+    /// Sends all, and counts each frame as what it became. Returns what the port refused.
+    pub(super) fn transmit<I: Io<Frame = F>>(
+        &mut self,
+        io: &mut I,
+        port: usize,
+        counters: &WorkerCounters,
+    ) -> Option<Burst<F>> {
+        io.transmit(port, &mut self.frames);
+        let sent = self.kinds.len() - self.frames.len();
+        for (n, (kind, len)) in self.kinds.drain(..).enumerate() {
+            if n < sent {
+                counters.ports[port].sent.count(len as usize);
+                count_sent(counters, kind);
+            } else if kind != Sent::Originated {
+                counters.verdicts.dropped(DropReason::TransmitQueue).add(1);
+            }
+        }
+        (!self.frames.is_empty()).then(|| std::mem::take(&mut self.frames))
+    }
+}
+
+fn count_sent(counters: &WorkerCounters, kind: Sent) {
+    match kind {
+        Sent::Forward => counters.verdicts.forward.add(1),
+        Sent::Reply => counters.verdicts.reply.add(1),
+        Sent::Originated => counters.originated.add(1),
+    }
+}
