@@ -168,7 +168,6 @@ const FUNCTIONS: &[&str] = &[
     "rte_mempool_avail_count",
     "rte_ring_create",
     "rte_ring_free",
-    "rte_ring_count",
 ];
 
 const VARIABLES: &[&str] = &[

@@ -35,6 +35,11 @@ unsigned int vd_ring_dequeue_burst(struct rte_ring *ring, struct rte_mbuf **pkts
 	return rte_ring_dequeue_burst(ring, (void **)pkts, n, NULL);
 }
 
+unsigned int vd_ring_count(const struct rte_ring *ring)
+{
+	return rte_ring_count(ring);
+}
+
 uint64_t vd_rdtsc(void)
 {
 	return rte_rdtsc();

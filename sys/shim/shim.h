@@ -58,6 +58,9 @@ int vd_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **pkts, unsigned int
 unsigned int vd_ring_enqueue_burst(struct rte_ring *ring, struct rte_mbuf *const *pkts, unsigned int n);
 unsigned int vd_ring_dequeue_burst(struct rte_ring *ring, struct rte_mbuf **pkts, unsigned int n);
 
+/* Frames in the ring; a snapshot. */
+unsigned int vd_ring_count(const struct rte_ring *ring);
+
 /* The time-stamp counter, in ticks of rte_get_tsc_hz(). */
 uint64_t vd_rdtsc(void);
 /* rte_errno of the calling thread. */
