@@ -23,6 +23,7 @@ pub mod network;
 pub mod offline;
 pub mod pipeline;
 pub mod protocol;
+pub mod runtime;
 pub mod table;
 pub mod verdict;
 pub mod wire;

@@ -323,7 +323,7 @@ mod tests {
         assert_eq!(neighbors.next_request(), None, "one request is enough");
         let mut sent = vec![];
         neighbors.learn(UPDATE, Ticks(2), |interface, mac, frame| {
-            sent.push((interface, mac, frame))
+            sent.push((interface, mac, frame));
         });
         let expected: Vec<_> = (0..3).map(|frame| (ROUTE.interface, MAC, frame)).collect();
         assert_eq!(sent, expected);

@@ -12,7 +12,7 @@
 //! Prefetching both candidates of all packets of a burst before looking at the first lets the
 //! memory accesses overlap.
 
-use crate::dpdk::prefetch::prefetch;
+use crate::dpdk::prefetch::prefetch_read;
 
 /// Places in a bucket.
 const WAYS: usize = 8;
@@ -102,7 +102,7 @@ impl Index {
     #[inline]
     pub(super) fn prefetch(&self, hash: u64) {
         for bucket in self.candidates(hash) {
-            prefetch(&self.buckets[bucket]);
+            prefetch_read(&self.buckets[bucket]);
         }
     }
 

@@ -6,7 +6,7 @@ use super::index::{Index, Reference};
 use super::key::{Address, FlowKey};
 use super::wheel::{Linked, Links, Wheel};
 use crate::clock::{TickSpan, Ticks};
-use crate::dpdk::prefetch::prefetch;
+use crate::dpdk::prefetch::prefetch_read;
 use crate::wire::tcp::TcpFlags;
 
 /// Flows by place, and the places that are free.
@@ -111,7 +111,7 @@ impl<A: Address> FlowTable<A> {
     #[inline]
     pub fn prefetch_flow(&self, probe: &Probe<A>) {
         self.index.find(probe.hash, |found| {
-            prefetch(&self.slab.flows[(found >> 1) as usize]);
+            prefetch_read(&self.slab.flows[(found >> 1) as usize]);
             true
         });
     }

@@ -151,7 +151,7 @@ impl<F: Frame> Pipeline<F> {
         let table = tables.current();
         let timeout = |flow: &Flow<_>| flow.timeout(timeouts_of(table, flow));
         flows.expire(now, EXPIRY_BUDGET, timeout, |flow| {
-            count_end(counters, &flow)
+            count_end(counters, &flow);
         });
     }
 

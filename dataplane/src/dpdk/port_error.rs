@@ -1,0 +1,152 @@
+//! Why a port does not open, with what to do about it.
+
+use std::ffi::NulError;
+
+use thiserror::Error;
+
+use super::errno::Errno;
+
+/// Why a port does not open. `port` is the name from the configuration.
+#[derive(Debug, Error)]
+pub enum PortError {
+    /// The device's name cannot be passed to C.
+    #[error("port `{port}`: the device's name contains a NUL byte: {source}")]
+    Name {
+        /// The port.
+        port: String,
+        /// Where.
+        source: NulError,
+    },
+    /// EAL has no such device.
+    #[error(
+        "port `{port}`: DPDK has no device `{device}`; it has {available}. A PCI device must be bound to vfio-pci \
+         (dpdk-devbind.py --status) and allowed; a TAP device needs /dev/net/tun and CAP_NET_ADMIN"
+    )]
+    NotFound {
+        /// The port.
+        port: String,
+        /// The device asked for.
+        device: String,
+        /// The devices that there are.
+        available: String,
+    },
+    /// Two ports on one device.
+    #[error(
+        "port `{port}`: the device `{device}` is open already; give each port a device of its own"
+    )]
+    InUse {
+        /// The port.
+        port: String,
+        /// The device.
+        device: String,
+    },
+    /// A port without queues receives nothing.
+    #[error("port `{port}`: {rx} receive and {tx} transmit queues; at least one of each is needed")]
+    NoQueues {
+        /// The port.
+        port: String,
+        /// Receive queues asked for.
+        rx: u16,
+        /// Transmit queues asked for.
+        tx: u16,
+    },
+    /// More queues than the driver has.
+    #[error(
+        "port `{port}`: {wanted} {direction} queues wanted, but the driver {driver} has at most {maximum}; \
+         use {maximum} workers or fewer, or another port"
+    )]
+    Queues {
+        /// The port.
+        port: String,
+        /// "receive" or "transmit".
+        direction: &'static str,
+        /// Asked for.
+        wanted: u16,
+        /// What the driver has.
+        maximum: u16,
+        /// The driver.
+        driver: String,
+    },
+    /// The TAP driver pairs queues.
+    #[error("port `{port}`: {driver} needs as many transmit as receive queues, not {tx} and {rx}")]
+    UnequalQueues {
+        /// The port.
+        port: String,
+        /// Receive queues asked for.
+        rx: u16,
+        /// Transmit queues asked for.
+        tx: u16,
+        /// The driver.
+        driver: String,
+    },
+    /// The MTU is outside of the driver's range.
+    #[error(
+        "port `{port}`: mtu {mtu} is outside of what the driver {driver} can do ({minimum} to {maximum})"
+    )]
+    Mtu {
+        /// The port.
+        port: String,
+        /// Asked for.
+        mtu: u16,
+        /// The driver's smallest.
+        minimum: u16,
+        /// The driver's largest.
+        maximum: u16,
+        /// The driver.
+        driver: String,
+    },
+    /// A full frame would continue in a second buffer, which the data plane does not read.
+    #[error(
+        "port `{port}`: a frame of mtu {mtu} takes {frame} bytes, but a packet buffer holds {room}; \
+         lower the mtu to {largest} or make the buffers larger"
+    )]
+    MtuExceedsBuffers {
+        /// The port.
+        port: String,
+        /// Asked for.
+        mtu: u16,
+        /// The MTU with Ethernet's overhead.
+        frame: u32,
+        /// What a buffer holds.
+        room: u16,
+        /// The largest MTU that fits.
+        largest: u16,
+    },
+    /// The receive queues alone would empty the pool.
+    #[error(
+        "port `{port}`: its receive queues need {needed} packet buffers, but there are {available} left of {capacity}; \
+         raise memory.mbufs or lower the number of descriptors"
+    )]
+    PoolTooSmall {
+        /// The port.
+        port: String,
+        /// Descriptors over all queues.
+        needed: u32,
+        /// Buffers at home now.
+        available: u32,
+        /// Buffers of the pool.
+        capacity: u32,
+    },
+    /// The RSS key is longer than the NIC's.
+    #[error("port `{port}`: an RSS key of {given} bytes, but the driver {driver} takes {expected}")]
+    RssKey {
+        /// The port.
+        port: String,
+        /// Bytes given.
+        given: usize,
+        /// Bytes that the NIC has.
+        expected: u8,
+        /// The driver.
+        driver: String,
+    },
+    /// DPDK refused a step.
+    #[error("port `{port}`: cannot {step}: {errno}")]
+    Refused {
+        /// The port.
+        port: String,
+        /// What was tried.
+        step: &'static str,
+        /// What DPDK said.
+        errno: Errno,
+    },
+}

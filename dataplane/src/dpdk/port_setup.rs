@@ -1,0 +1,308 @@
+//! What to ask of a device, given what it can do. Pure: no call into DPDK.
+
+use dpdk_sys as sys;
+
+use super::port::PortSpec;
+use super::port_error::PortError;
+
+/// The TAP driver's name, which has rules of its own.
+const TAP: &str = "net_tap";
+
+/// Bytes of a frame besides the MTU that drivers count: Ethernet header, CRC and two VLAN tags.
+const OVERHEAD: u32 = sys::RTE_ETHER_HDR_LEN + sys::RTE_ETHER_CRC_LEN + 2 * sys::RTE_VLAN_HLEN;
+
+/// What a device can do, out of its driver's `rte_eth_dev_info`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Capabilities {
+    pub(super) driver: String,
+    pub(super) mtu: (u16, u16),
+    pub(super) rx_queues: u16,
+    pub(super) tx_queues: u16,
+    pub(super) rx_offloads: u64,
+    pub(super) tx_offloads: u64,
+    pub(super) rss_functions: u64,
+    /// 0: the driver does not say.
+    pub(super) rss_key_size: u8,
+    /// Entries of the redirection table; 0 without one.
+    pub(super) redirection_size: u16,
+}
+
+/// The offloads of a port. Receive offloads are switched on where there are any; transmit
+/// offloads are only reported, because the packet path updates checksums incrementally, which costs less
+/// than the drivers' slower transmit functions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offloads {
+    /// The port checks IPv4 header checksums of received packets (switched on).
+    pub rx_ipv4_checksum: bool,
+    /// The port leaves the RSS hash with received packets (switched on with several queues).
+    pub rx_rss_hash: bool,
+    /// The port could fill in IPv4 header checksums (not switched on).
+    pub tx_ipv4_checksum: bool,
+    /// The port could fill in TCP checksums (not switched on).
+    pub tx_tcp_checksum: bool,
+    /// The port could fill in UDP checksums (not switched on).
+    pub tx_udp_checksum: bool,
+}
+
+/// What to configure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Setup {
+    pub(super) offloads: Offloads,
+    pub(super) rx_offloads: u64,
+    pub(super) rss: Option<RssRequest>,
+}
+
+/// The RSS to configure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RssRequest {
+    pub(super) functions: u64,
+    pub(super) key: Option<Vec<u8>>,
+}
+
+/// The device's name in a device string: `net_tap0,iface=dtap0` → `net_tap0`.
+pub(super) fn device_name(device: &str) -> &str {
+    device.split(',').next().unwrap_or(device)
+}
+
+/// Decides, or says what the device cannot do. `room` is what a packet buffer holds.
+pub(super) fn plan(spec: &PortSpec, can: &Capabilities, room: u16) -> Result<Setup, PortError> {
+    check_queues(spec, can)?;
+    check_mtu(spec, can, room)?;
+    let rss = plan_rss(spec, can)?;
+    let mut wanted = sys::VD_RX_OFFLOAD_IPV4_CKSUM;
+    if rss.is_some() {
+        wanted |= sys::VD_RX_OFFLOAD_RSS_HASH;
+    }
+    let rx_offloads = wanted & can.rx_offloads;
+    Ok(Setup {
+        offloads: report(rx_offloads, can.tx_offloads),
+        rx_offloads,
+        rss,
+    })
+}
+
+const fn report(rx: u64, tx: u64) -> Offloads {
+    Offloads {
+        rx_ipv4_checksum: rx & sys::VD_RX_OFFLOAD_IPV4_CKSUM != 0,
+        rx_rss_hash: rx & sys::VD_RX_OFFLOAD_RSS_HASH != 0,
+        tx_ipv4_checksum: tx & sys::VD_TX_OFFLOAD_IPV4_CKSUM != 0,
+        tx_tcp_checksum: tx & sys::VD_TX_OFFLOAD_TCP_CKSUM != 0,
+        tx_udp_checksum: tx & sys::VD_TX_OFFLOAD_UDP_CKSUM != 0,
+    }
+}
+
+fn check_queues(spec: &PortSpec, can: &Capabilities) -> Result<(), PortError> {
+    let (rx, tx) = (spec.rx_queues, spec.tx_queues);
+    if rx == 0 || tx == 0 {
+        let port = spec.name.clone();
+        return Err(PortError::NoQueues { port, rx, tx });
+    }
+    check_maximum(spec, can, "receive", rx, can.rx_queues)?;
+    check_maximum(spec, can, "transmit", tx, can.tx_queues)?;
+    if can.driver == TAP && rx != tx {
+        return Err(PortError::UnequalQueues {
+            port: spec.name.clone(),
+            rx,
+            tx,
+            driver: can.driver.clone(),
+        });
+    }
+    Ok(())
+}
+
+fn check_maximum(
+    spec: &PortSpec,
+    can: &Capabilities,
+    direction: &'static str,
+    wanted: u16,
+    maximum: u16,
+) -> Result<(), PortError> {
+    if wanted <= maximum {
+        return Ok(());
+    }
+    Err(PortError::Queues {
+        port: spec.name.clone(),
+        direction,
+        wanted,
+        maximum,
+        driver: can.driver.clone(),
+    })
+}
+
+fn check_mtu(spec: &PortSpec, can: &Capabilities, room: u16) -> Result<(), PortError> {
+    let (minimum, maximum) = can.mtu;
+    if spec.mtu < minimum || spec.mtu > maximum {
+        return Err(PortError::Mtu {
+            port: spec.name.clone(),
+            mtu: spec.mtu,
+            minimum,
+            maximum,
+            driver: can.driver.clone(),
+        });
+    }
+    let frame = u32::from(spec.mtu) + OVERHEAD;
+    if frame > u32::from(room) {
+        return Err(PortError::MtuExceedsBuffers {
+            port: spec.name.clone(),
+            mtu: spec.mtu,
+            frame,
+            room,
+            largest: room.saturating_sub(OVERHEAD as u16),
+        });
+    }
+    Ok(())
+}
+
+/// RSS over addresses and ports, as far as the driver has it. The TAP driver claims hash functions, but
+/// implements them with kernel filters that may not be there, and the kernel spreads flows by a hash of its
+/// own: no RSS that anybody could compute.
+fn plan_rss(spec: &PortSpec, can: &Capabilities) -> Result<Option<RssRequest>, PortError> {
+    let functions = can.rss_functions & (sys::VD_RSS_IP | sys::VD_RSS_TCP | sys::VD_RSS_UDP);
+    if spec.rx_queues == 1 || functions == 0 || can.driver == TAP {
+        return Ok(None);
+    }
+    let key = spec.rss_key.as_deref().map(|key| fit_key(spec, can, key));
+    let key = key.transpose()?;
+    Ok(Some(RssRequest { functions, key }))
+}
+
+/// Some NICs have longer keys than the usual 40 bytes. Toeplitz reads only as many key bits as the input
+/// has, plus 32, so zeros at the end change no hash of addresses and ports.
+fn fit_key(spec: &PortSpec, can: &Capabilities, key: &[u8]) -> Result<Vec<u8>, PortError> {
+    let size = usize::from(can.rss_key_size);
+    if size != 0 && key.len() > size {
+        return Err(PortError::RssKey {
+            port: spec.name.clone(),
+            given: key.len(),
+            expected: can.rss_key_size,
+            driver: can.driver.clone(),
+        });
+    }
+    let mut key = key.to_vec();
+    key.resize(key.len().max(size), 0);
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: u16 = 2048;
+
+    fn spec() -> PortSpec {
+        PortSpec::new("fabric", "net_tap0,iface=dtap0")
+    }
+
+    fn nic() -> Capabilities {
+        Capabilities {
+            driver: "net_ixgbe".into(),
+            mtu: (68, 9710),
+            rx_queues: 4,
+            tx_queues: 8,
+            rx_offloads: u64::MAX,
+            tx_offloads: sys::VD_TX_OFFLOAD_TCP_CKSUM,
+            rss_functions: sys::VD_RSS_TCP,
+            rss_key_size: 52,
+            redirection_size: 128,
+        }
+    }
+
+    fn error(spec: &PortSpec, can: &Capabilities) -> String {
+        plan(spec, can, ROOM)
+            .expect_err("must be refused")
+            .to_string()
+    }
+
+    #[test]
+    fn the_name_ends_at_the_first_comma() {
+        assert_eq!(device_name("net_tap0,iface=dtap0,mac=fixed"), "net_tap0");
+        assert_eq!(device_name("0000:01:00.0"), "0000:01:00.0");
+    }
+
+    #[test]
+    fn only_offered_offloads_are_asked_for() {
+        let setup = plan(&spec(), &nic(), ROOM).expect("fits");
+        assert_eq!(setup.rx_offloads, sys::VD_RX_OFFLOAD_IPV4_CKSUM);
+        assert!(setup.offloads.rx_ipv4_checksum && setup.offloads.tx_tcp_checksum);
+        assert!(!setup.offloads.rx_rss_hash && !setup.offloads.tx_udp_checksum);
+        let bare = Capabilities {
+            rx_offloads: 0,
+            ..nic()
+        };
+        assert_eq!(plan(&spec(), &bare, ROOM).expect("fits").rx_offloads, 0);
+    }
+
+    #[test]
+    fn too_many_queues_name_the_drivers_limit() {
+        let mut spec = spec();
+        spec.rx_queues = 5;
+        assert!(
+            error(&spec, &nic())
+                .contains("5 receive queues wanted, but the driver net_ixgbe has at most 4")
+        );
+        spec.rx_queues = 1;
+        spec.tx_queues = 9;
+        assert!(error(&spec, &nic()).contains("9 transmit queues wanted"));
+        spec.tx_queues = 0;
+        assert!(error(&spec, &nic()).contains("at least one of each"));
+    }
+
+    #[test]
+    fn tap_pairs_its_queues() {
+        let tap = Capabilities {
+            driver: TAP.into(),
+            ..nic()
+        };
+        let mut spec = spec();
+        spec.rx_queues = 2;
+        assert!(error(&spec, &tap).contains("as many transmit as receive queues, not 1 and 2"));
+        spec.tx_queues = 2;
+        assert_eq!(plan(&spec, &tap, ROOM).expect("fits").rss, None);
+    }
+
+    #[test]
+    fn the_mtu_must_suit_driver_and_buffers() {
+        let mut spec = spec();
+        spec.mtu = 67;
+        assert!(error(&spec, &nic()).contains("(68 to 9710)"));
+        spec.mtu = 9000;
+        assert!(error(&spec, &nic()).contains("lower the mtu to 2022"));
+        spec.mtu = 2022;
+        assert!(plan(&spec, &nic(), ROOM).is_ok());
+        spec.mtu = 2023;
+        assert!(plan(&spec, &nic(), ROOM).is_err());
+    }
+
+    #[test]
+    fn rss_is_what_is_wanted_and_offered() {
+        let mut spec = spec();
+        spec.rss_key = Some(vec![0x6d; 40]);
+        assert_eq!(
+            plan(&spec, &nic(), ROOM).expect("fits").rss,
+            None,
+            "one queue"
+        );
+        spec.rx_queues = 2;
+        let rss = plan(&spec, &nic(), ROOM)
+            .expect("fits")
+            .rss
+            .expect("two queues");
+        assert_eq!(rss.functions, sys::VD_RSS_TCP);
+        let mut padded = vec![0x6d; 40];
+        padded.extend([0; 12]);
+        assert_eq!(rss.key, Some(padded));
+        let without = Capabilities {
+            rss_functions: 0,
+            ..nic()
+        };
+        assert_eq!(plan(&spec, &without, ROOM).expect("fits").rss, None);
+    }
+
+    #[test]
+    fn a_key_longer_than_the_nics_is_refused() {
+        let mut spec = spec();
+        spec.rx_queues = 2;
+        spec.rss_key = Some(vec![0; 53]);
+        assert!(error(&spec, &nic()).contains("53 bytes, but the driver net_ixgbe takes 52"));
+    }
+}
