@@ -1,7 +1,7 @@
 //! Services from Marathon: VIP labels of its apps, and the tasks that serve them.
 //!
 //! Two tasks make up this source. One watches the event stream and only says when something may
-//! have changed ([`watch`]); the other reads everything, judges it and publishes ([`task`]). One
+//! have changed (`watch`); the other reads everything, judges it and publishes (`task`). One
 //! full, consistent read decides, never an event. Apps without VIP labels are not published.
 //! Pods, and the VIPs of other frameworks, are not read.
 
