@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod marathon;
+mod publisher;
 
 use std::sync::Arc;
 use std::time::Instant;

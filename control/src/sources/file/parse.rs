@@ -1,0 +1,527 @@
+//! The services file's format, and what its entries mean.
+//!
+//! What is no valid TOML, an unknown key and a value of the wrong type are errors of the whole
+//! file, shown with line and caret. A value that is of the right type but makes no sense (no
+//! address, a weight above 65535, a name that DNS cannot carry, the same service twice) is a
+//! [`Problem`]: a bad backend costs that backend, anything else the one service.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::Path;
+
+use dataplane::Protocol;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use super::NAME;
+use crate::desired::{Backend, Backends, Problem, ServiceKey, Snapshot, Vip};
+use crate::vip::label::{LabelError, parse_address, parse_protocol};
+use crate::vip::name::{NameError, vip_name};
+
+/// Framework of services that name none.
+const FRAMEWORK: &str = "static";
+
+/// The whole file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default)]
+    service: Vec<Spanned<Entry>>,
+}
+
+/// One `[[service]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: Option<String>,
+    framework: Option<String>,
+    address: Option<String>,
+    port: i64,
+    protocol: Option<String>,
+    #[serde(default)]
+    backends: Vec<BackendEntry>,
+}
+
+/// One backend: `"address:port"`, or a table with a weight.
+struct BackendEntry {
+    address: String,
+    weight: i64,
+}
+
+/// Why an entry, or a part of it, is skipped.
+#[derive(Debug, thiserror::Error)]
+enum EntryError {
+    #[error("a service needs `name` (a named VIP) or `address` (an IP VIP); write one of them")]
+    NoVip,
+    #[error("a service has either a `name` or an `address`; leave one of them out")]
+    TwoVips,
+    #[error(
+        "{text:?} is not an IPv4 or IPv6 address; write one without port or brackets, such as \"192.0.2.10\""
+    )]
+    VipAddress { text: String },
+    #[error(transparent)]
+    Label(#[from] LabelError),
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error("{port} is not a port; write a number from 1 to 65535")]
+    Port { port: i64 },
+    #[error("{text:?} is not a protocol; write \"tcp\", \"udp\" or \"udp,tcp\"")]
+    Protocol { text: String },
+    #[error(
+        "{key} is declared by an earlier entry already, whose backends are used; merge the two"
+    )]
+    DuplicateService { key: ServiceKey },
+    #[error(
+        "{text:?} is no backend; write \"address:port\", such as \"10.0.0.11:8080\" or \"[fd00::11]:8080\""
+    )]
+    BackendAddress { text: String },
+    #[error("{address} cannot be a backend: its address or port cannot be sent to")]
+    Unusable { address: SocketAddr },
+    #[error("the weight {weight} is out of range; write a number from 0 (draining) to 65535")]
+    Weight { weight: i64 },
+    #[error("{address} is a backend of this service already; leave one of them out")]
+    DuplicateBackend { address: SocketAddr },
+    #[error("`framework` means nothing for an `address`, which has no name; leave it out")]
+    UselessFramework,
+}
+
+/// What the file's text asks for; `path` is only named in origins.
+pub(super) fn snapshot(text: &str, path: &Path) -> Result<Snapshot, toml::de::Error> {
+    let document: Document = toml::from_str(text)?;
+    let mut reader = Reader {
+        text,
+        path,
+        services: BTreeMap::new(),
+        problems: Vec::new(),
+    };
+    for entry in &document.service {
+        reader.service(entry.get_ref(), &entry.span());
+    }
+    reader.problems.sort();
+    Ok(Snapshot {
+        services: reader.services,
+        problems: reader.problems,
+    })
+}
+
+/// Entries on their way to a snapshot.
+struct Reader<'a> {
+    text: &'a str,
+    path: &'a Path,
+    services: BTreeMap<ServiceKey, Backends>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn service(&mut self, entry: &Entry, span: &Range<usize>) {
+        let subject = Subject {
+            name: entry.title(),
+            line: line(self.text, span.start),
+        };
+        match entry.keys() {
+            Ok(keys) => self.add(entry, keys, &subject),
+            Err((key, error)) => self.report(&subject, key.to_owned(), &error),
+        }
+    }
+
+    fn add(&mut self, entry: &Entry, keys: Vec<ServiceKey>, subject: &Subject) {
+        if entry.address.is_some() && entry.framework.is_some() {
+            self.report(
+                subject,
+                "framework".to_owned(),
+                &EntryError::UselessFramework,
+            );
+        }
+        if let Some(key) = keys.iter().find(|key| self.services.contains_key(key)) {
+            let error = EntryError::DuplicateService { key: key.clone() };
+            return self.report(subject, "service".to_owned(), &error);
+        }
+        let backends = self.backends(entry, subject);
+        self.services
+            .extend(keys.into_iter().map(|key| (key, backends.clone())));
+    }
+
+    fn backends(&mut self, entry: &Entry, subject: &Subject) -> Backends {
+        let origin = format!("{}: {}", self.path.display(), subject.name);
+        let mut backends = Backends::new();
+        for (index, backend) in entry.backends.iter().enumerate() {
+            if let Err(error) = backend.add_to(&mut backends, &origin) {
+                self.report(subject, format!("backends[{index}]"), &error);
+            }
+        }
+        backends
+    }
+
+    fn report(&mut self, subject: &Subject, label: String, error: &EntryError) {
+        self.problems.push(Problem {
+            source: NAME.to_owned(),
+            subject: subject.name.clone(),
+            port_index: None,
+            label,
+            reason: format!("{error} ({} line {})", self.path.display(), subject.line),
+        });
+    }
+}
+
+/// What a problem is about.
+struct Subject {
+    name: String,
+    line: usize,
+}
+
+impl Entry {
+    /// How people know the entry.
+    fn title(&self) -> String {
+        let title = self.name.as_ref().or(self.address.as_ref());
+        title.map_or_else(|| "(no name)".to_owned(), Clone::clone)
+    }
+
+    /// The services that the entry declares; or the key that is wrong, and why.
+    fn keys(&self) -> Result<Vec<ServiceKey>, (&'static str, EntryError)> {
+        let vip = self.vip()?;
+        let port = u16::try_from(self.port).ok().filter(|port| *port != 0);
+        let port = port.ok_or(("port", EntryError::Port { port: self.port }))?;
+        let protocols = self.protocols().map_err(|error| ("protocol", error))?;
+        Ok(protocols
+            .into_iter()
+            .map(|protocol| ServiceKey {
+                vip: vip.clone(),
+                port,
+                protocol,
+            })
+            .collect())
+    }
+
+    fn vip(&self) -> Result<Vip, (&'static str, EntryError)> {
+        match (&self.name, &self.address) {
+            (Some(name), None) => {
+                let framework = self.framework.as_deref().unwrap_or(FRAMEWORK);
+                let name = vip_name(name, framework).map_err(|error| match error {
+                    NameError::EmptyFramework { .. } => ("framework", error.into()),
+                    _ => ("name", error.into()),
+                })?;
+                Ok(Vip::Named(name))
+            }
+            (None, Some(text)) => vip_address(text).map_err(|error| ("address", error)),
+            (None, None) => Err(("name", EntryError::NoVip)),
+            (Some(_), Some(_)) => Err(("address", EntryError::TwoVips)),
+        }
+    }
+
+    fn protocols(&self) -> Result<Vec<Protocol>, EntryError> {
+        let text = self.protocol.as_deref().unwrap_or("tcp");
+        let all: Option<Vec<Protocol>> = text.split(',').map(parse_protocol).collect();
+        let mut all = all.ok_or_else(|| EntryError::Protocol {
+            text: text.to_owned(),
+        })?;
+        all.sort();
+        all.dedup();
+        Ok(all)
+    }
+}
+
+fn vip_address(text: &str) -> Result<Vip, EntryError> {
+    let address = parse_address(text)?.map(Vip::Address);
+    address.ok_or_else(|| EntryError::VipAddress {
+        text: text.to_owned(),
+    })
+}
+
+impl BackendEntry {
+    fn add_to(&self, backends: &mut Backends, origin: &str) -> Result<(), EntryError> {
+        let text = &self.address;
+        let address: SocketAddr = text
+            .parse()
+            .map_err(|_| EntryError::BackendAddress { text: text.clone() })?;
+        let ip = address.ip();
+        if address.port() == 0 || ip.is_unspecified() || ip.is_multicast() {
+            return Err(EntryError::Unusable { address });
+        }
+        let weight = u16::try_from(self.weight).map_err(|_| EntryError::Weight {
+            weight: self.weight,
+        })?;
+        if backends.contains_key(&address) {
+            return Err(EntryError::DuplicateBackend { address });
+        }
+        backends.insert(
+            address,
+            Backend {
+                weight,
+                origin: origin.to_owned(),
+            },
+        );
+        Ok(())
+    }
+}
+
+/// The table form of a backend.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackendTable {
+    address: String,
+    #[serde(default = "one")]
+    weight: i64,
+}
+
+fn one() -> i64 {
+    1
+}
+
+impl<'de> Deserialize<'de> for BackendEntry {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(BackendVisitor)
+    }
+}
+
+/// Reads either form. An untagged enum would hide which key of the table is wrong.
+struct BackendVisitor;
+
+impl<'de> Visitor<'de> for BackendVisitor {
+    type Value = BackendEntry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"address:port\" or { address = \"address:port\", weight = 1 }")
+    }
+
+    fn visit_str<E: Error>(self, address: &str) -> Result<BackendEntry, E> {
+        Ok(BackendEntry {
+            address: address.to_owned(),
+            weight: one(),
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BackendEntry, A::Error> {
+        let BackendTable { address, weight } =
+            BackendTable::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(BackendEntry { address, weight })
+    }
+}
+
+/// The line, from 1, that has the byte at `offset`.
+fn line(text: &str, offset: usize) -> usize {
+    text.bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
+        + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Snapshot {
+        snapshot(text, Path::new("services.toml")).expect("valid")
+    }
+
+    fn lines(snapshot: &Snapshot) -> Vec<String> {
+        let line = |(key, backends): (&ServiceKey, &Backends)| {
+            let all = backends
+                .iter()
+                .map(|(address, backend)| format!(" {address}*{}", backend.weight));
+            format!("{key} ={}", all.collect::<String>())
+        };
+        snapshot.services.iter().map(line).collect()
+    }
+
+    fn error(text: &str) -> String {
+        snapshot(text, Path::new("services.toml"))
+            .expect_err("broken")
+            .to_string()
+    }
+
+    const GOOD: &str = r#"
+[[service]]
+name = "web"
+port = 80
+backends = ["10.0.0.11:8080", { address = "10.0.0.12:8080", weight = 2 }]
+
+[[service]]
+name = "dns"
+framework = "infra"
+port = 53
+protocol = "udp,tcp"
+backends = ["[fd00::1]:5353"]
+
+[[service]]
+address = "192.0.2.10"
+port = 443
+"#;
+
+    #[test]
+    fn all_forms_of_a_service_are_read() {
+        let read = read(GOOD);
+        assert_eq!(read.problems, []);
+        assert_eq!(
+            lines(&read),
+            [
+                "dns.infra:53/tcp = [fd00::1]:5353*1",
+                "dns.infra:53/udp = [fd00::1]:5353*1",
+                "web.static:80/tcp = 10.0.0.11:8080*1 10.0.0.12:8080*2",
+                "192.0.2.10:443/tcp =",
+            ]
+        );
+        let mut origins = read
+            .services
+            .values()
+            .flatten()
+            .map(|(_, backend)| backend.origin.as_str());
+        assert_eq!(origins.next_back(), Some("services.toml: web"));
+    }
+
+    #[test]
+    fn an_empty_file_has_no_services() {
+        assert_eq!(read(""), Snapshot::default());
+        assert_eq!(read("# nothing yet\n"), Snapshot::default());
+    }
+
+    #[test]
+    fn unknown_keys_are_shown_with_line_and_caret() {
+        let error = error("[[service]]\nname = \"a\"\nport = 80\nbackend = []\n");
+        assert!(
+            error.contains("line 4") && error.contains("^^^") && error.contains("`backend`"),
+            "{error}"
+        );
+        assert!(
+            error.contains("`backends`"),
+            "the right key is named: {error}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_of_a_backend_is_shown_too() {
+        let text = "[[service]]\nname = \"a\"\nport = 80\nbackends = [{ address = \"10.0.0.1:80\", wieght = 1 }]\n";
+        let error = error(text);
+        assert!(
+            error.contains("line 4") && error.contains("wieght") && error.contains('^'),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn values_of_the_wrong_type_and_broken_syntax_are_shown() {
+        let wrong = error("[[service]]\nname = \"a\"\nport = \"80\"\n");
+        assert!(wrong.contains("line 3") && wrong.contains('^'), "{wrong}");
+        let backend = error("[[service]]\nname = \"a\"\nport = 80\nbackends = [7]\n");
+        assert!(backend.contains("address:port"), "{backend}");
+        assert!(error("[[service]\n").contains("line 1"));
+        assert!(error("[[service]]\nname = \"a\"\n").contains("`port`"));
+        assert!(error("[service]\nname = \"a\"\nport = 1\n").contains("line 1"));
+    }
+
+    /// The problem of the second of two services, of which the first is good.
+    fn problem(second: &str) -> Problem {
+        let text = format!("[[service]]\nname = \"good\"\nport = 80\n[[service]]\n{second}\n");
+        let mut read = read(&text);
+        assert!(lines(&read).contains(&"good.static:80/tcp =".to_owned()));
+        assert_eq!(read.problems.len(), 1, "{:?}", read.problems);
+        let problem = read.problems.remove(0);
+        assert!(
+            problem.reason.contains("services.toml line 4"),
+            "{}",
+            problem.reason
+        );
+        problem
+    }
+
+    #[test]
+    fn an_entry_that_makes_no_sense_is_skipped_alone() {
+        let cases = [
+            ("port = 80", "name", "write one of them"),
+            (
+                "name = \"a\"\naddress = \"10.0.0.1\"\nport = 80",
+                "address",
+                "leave one of them out",
+            ),
+            ("name = \"$$\"\nport = 80", "name", "no letter or digit"),
+            (
+                "name = \"a\"\nframework = \"/\"\nport = 80",
+                "framework",
+                "no letter or digit",
+            ),
+            (
+                "address = \"web\"\nport = 80",
+                "address",
+                "not an IPv4 or IPv6 address",
+            ),
+            (
+                "address = \"127.0.0.1\"\nport = 80",
+                "address",
+                "cannot be a VIP",
+            ),
+            (
+                "address = \"::ffff:1.2.3.4\"\nport = 80",
+                "address",
+                "write 1.2.3.4",
+            ),
+            ("name = \"a\"\nport = 0", "port", "1 to 65535"),
+            ("name = \"a\"\nport = 65536", "port", "1 to 65535"),
+            (
+                "name = \"a\"\nport = 1\nprotocol = \"sctp\"",
+                "protocol",
+                "\"udp,tcp\"",
+            ),
+            (
+                "name = \"/Good\"\nport = 80\nprotocol = \"udp,tcp\"",
+                "service",
+                "earlier entry",
+            ),
+        ];
+        for (entry, key, reason) in cases {
+            let problem = problem(entry);
+            assert_eq!(problem.label, key, "{entry}");
+            assert!(
+                problem.reason.contains(reason),
+                "{entry}: {}",
+                problem.reason
+            );
+        }
+    }
+
+    #[test]
+    fn a_bad_backend_costs_only_itself() {
+        let cases = [
+            ("\"10.0.0.1\"", "no backend"),
+            ("\"host:80\"", "no backend"),
+            ("\"10.0.0.1:0\"", "cannot be a backend"),
+            ("\"0.0.0.0:80\"", "cannot be a backend"),
+            (
+                "{ address = \"10.0.0.1:80\", weight = 65536 }",
+                "0 (draining) to 65535",
+            ),
+            (
+                "{ address = \"10.0.0.1:80\", weight = -1 }",
+                "0 (draining) to 65535",
+            ),
+            ("\"10.0.0.9:80\"", "already"),
+        ];
+        for (backend, reason) in cases {
+            let text = format!(
+                "[[service]]\nname = \"a\"\nport = 80\nbackends = [\"10.0.0.9:80\", {backend}]"
+            );
+            let read = read(&text);
+            assert_eq!(
+                lines(&read),
+                ["a.static:80/tcp = 10.0.0.9:80*1"],
+                "{backend}"
+            );
+            assert_eq!(read.problems[0].label, "backends[1]");
+            assert!(
+                read.problems[0].reason.contains(reason),
+                "{backend}: {}",
+                read.problems[0].reason
+            );
+        }
+    }
+
+    #[test]
+    fn a_framework_without_a_name_is_reported_and_the_service_used() {
+        let read = read("[[service]]\naddress = \"192.0.2.1\"\nframework = \"x\"\nport = 80\n");
+        assert_eq!(lines(&read), ["192.0.2.1:80/tcp ="]);
+        assert_eq!(read.problems[0].label, "framework");
+    }
+}
