@@ -1,0 +1,69 @@
+//! Where in a file each key's value stands.
+//!
+//! The typed tree has plain values; whoever finds one wrong asks here for its place by the
+//! path of keys and indexes that leads to it, such as `ports.1.gateway`.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use miette::{NamedSource, Severity};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{Finding, Source};
+
+/// The values of one file by path.
+#[derive(Debug)]
+pub(super) struct Spans<'a> {
+    text: Source,
+    root: Spanned<DeTable<'a>>,
+}
+
+impl<'a> Spans<'a> {
+    /// The places of a file that is TOML. `root` is its parsed text.
+    pub(super) fn new(text: &Source, root: Spanned<DeTable<'a>>) -> Self {
+        let text = Arc::clone(text);
+        Self { text, root }
+    }
+
+    /// A finding at the value that `path` leads to, or at the last value on the way to it.
+    pub(super) fn finding(&self, severity: Severity, path: &str) -> Finding {
+        Finding {
+            text: Arc::clone(&self.text),
+            span: self.span(path),
+            severity,
+            problem: String::new(),
+            expected: String::new(),
+            hint: String::new(),
+        }
+    }
+
+    fn span(&self, path: &str) -> Range<usize> {
+        let mut steps = path.split('.');
+        let first = steps.next().unwrap_or_default();
+        let Some(mut value) = self.root.get_ref().get(first) else {
+            return end_of(&self.text);
+        };
+        for step in steps {
+            match inside(value, step) {
+                Some(inner) => value = inner,
+                None => break,
+            }
+        }
+        value.span()
+    }
+}
+
+fn inside<'v, 'a>(value: &'v Spanned<DeValue<'a>>, step: &str) -> Option<&'v Spanned<DeValue<'a>>> {
+    match value.get_ref() {
+        DeValue::Array(array) => array.get(step.parse::<usize>().ok()?),
+        DeValue::Table(table) => table.get(step),
+        _ => None,
+    }
+}
+
+/// The place after the last line with something on it, where a missing section can be added.
+pub(super) fn end_of(text: &NamedSource<String>) -> Range<usize> {
+    let end = text.inner().trim_end().len();
+    end..end
+}
