@@ -204,5 +204,4 @@ fn host_port(task: &Task, index: usize) -> Result<u16, Unreachable> {
 }
 
 #[cfg(test)]
-#[path = "backends_tests.rs"]
 mod tests;

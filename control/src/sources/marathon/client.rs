@@ -12,6 +12,7 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use reqwest::{Response, StatusCode, Url, redirect};
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::error::{EXCERPT, ReadError, SetupError, Shown, excerpt};
@@ -98,7 +99,7 @@ impl Client {
     }
 
     /// Reads JSON, from whichever URL has it, and takes what is wanted out of it.
-    async fn json<T>(&self, path: &str, take: Take<T>) -> Result<T, ReadError> {
+    async fn json<T: Send + 'static>(&self, path: &str, take: Take<T>) -> Result<T, ReadError> {
         let mut failed = Vec::new();
         for index in self.order() {
             match self.json_from(&join(&self.urls[index], path), take).await {
@@ -140,18 +141,20 @@ impl Client {
         })
     }
 
-    async fn json_from<T>(&self, url: &Url, take: Take<T>) -> Result<T, ReadError> {
+    async fn json_from<T: Send + 'static>(&self, url: &Url, take: Take<T>) -> Result<T, ReadError> {
         let (content_type, body) = self.within(url, self.answer(url)).await?;
-        let wrong = |reason: String| ReadError::Content {
-            url: Shown::new(url),
-            content_type: content_type.clone(),
-            expected: "what was asked for",
-            reason,
-            excerpt: excerpt(&body),
-        };
-        let value = serde_json::from_slice(&body)
-            .map_err(|error| wrong(format!("no valid JSON, {error}")))?;
-        take(value).map_err(|reason| wrong(reason.to_owned()))
+        // A large body would hold up everything else that runs on this thread.
+        let parsed = spawn_blocking(move || parse(&body, take)).await;
+        let interrupted = |_| Err(("reading it was interrupted".to_owned(), String::new()));
+        parsed
+            .unwrap_or_else(interrupted)
+            .map_err(|(reason, excerpt)| ReadError::Content {
+                url: Shown::new(url),
+                content_type,
+                expected: "what was asked for",
+                reason,
+                excerpt,
+            })
     }
 
     /// Content type and body of an answer.
@@ -241,6 +244,13 @@ impl Client {
         }
         Ok(body)
     }
+}
+
+/// Takes what is wanted out of a body; or says what is wrong, and how the body begins.
+fn parse<T>(body: &[u8], take: Take<T>) -> Result<T, (String, String)> {
+    let value = serde_json::from_slice(body).map_err(|error| format!("no valid JSON, {error}"));
+    let taken = value.and_then(|value| take(value).map_err(str::to_owned));
+    taken.map_err(|reason| (reason, excerpt(body)))
 }
 
 /// An HTTP client with TLS by rustls and ring. Without any https URL no certificate authorities

@@ -80,6 +80,18 @@ fn ports(snapshot: Option<&Arc<Snapshot>>) -> Vec<u16> {
         .collect()
 }
 
+fn names_of(state: &SourceState) -> Vec<String> {
+    let services = state
+        .snapshot
+        .iter()
+        .flat_map(|snapshot| snapshot.services.keys());
+    services.map(ToString::to_string).collect()
+}
+
+fn names(run: &Run) -> Vec<String> {
+    names_of(&run.source.state.borrow())
+}
+
 /// An app list with one VIP, served on one port.
 fn apps(port: u16) -> Answer {
     let task = json!({"id": "t", "state": "TASK_RUNNING", "host": "10.0.0.1", "ports": [port]});
@@ -300,6 +312,26 @@ async fn a_stream_that_is_cut_is_begun_again_and_what_was_missed_is_read() {
     server.set(APPS, apps(1001));
     run.port(1001).await;
     assert_eq!(server.requests("/v2/events").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_stream_may_be_another_marathons_so_its_name_is_asked_for() {
+    let server = Server::start().await;
+    server.set(APPS, apps(1000));
+    let mut run = Run::start(options(&[&server]));
+    run.port(1000).await;
+    settled(&server).await;
+    let info = json!({"marathon_config": {"framework_name": "renamed"}});
+    server.set("/v2/info", good(&info.to_string()));
+    server.emit(STATUS_UPDATE);
+    server.set(APPS, apps(1001));
+    run.port(1001).await;
+    assert_eq!(names(&run), ["web.marathon:80/tcp"]);
+    server.cut();
+    run.until("the new name", |state| {
+        names_of(state) == ["web.renamed:80/tcp"]
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
