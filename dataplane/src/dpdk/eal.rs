@@ -10,7 +10,7 @@
 
 use std::ffi::{CStr, CString, NulError, c_char, c_int};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,7 +93,9 @@ impl Eal {
         }
         signals::survive_sigio();
         let (code, log) = start(&mut arguments);
+        let runtime_directory = runtime_directory();
         if code < 0 {
+            remove_if_empty(runtime_directory.as_deref());
             return Err(EalError::Init {
                 errno: Errno::last(),
                 arguments: options.arguments().join(" "),
@@ -102,7 +104,7 @@ impl Eal {
         }
         Ok(Self(Arc::new(Running {
             starter: thread::current().id(),
-            runtime_directory: runtime_directory(),
+            runtime_directory,
             startup_log: log,
             pools: Mutex::new(Vec::new()),
         })))
@@ -151,10 +153,7 @@ impl Drop for Running {
             // pool, ring or registered thread is; `may_unmap` says that no buffer is out either.
             unsafe { sys::rte_eal_cleanup() };
         }
-        if let Some(directory) = &self.runtime_directory {
-            // Only if empty: what the operator made DPDK put there is the operator's.
-            let _ = fs::remove_dir(directory);
-        }
+        remove_if_empty(self.runtime_directory.as_deref());
     }
 }
 
@@ -201,8 +200,17 @@ fn take_text(text: *mut c_char) -> String {
     copy
 }
 
+/// EAL leaves its runtime directory behind. Only if it is empty: what the operator made DPDK put there is
+/// the operator's.
+fn remove_if_empty(directory: Option<&Path>) {
+    if let Some(directory) = directory {
+        let _ = fs::remove_dir(directory);
+    }
+}
+
+/// Where EAL made its runtime directory, if it got that far.
 fn runtime_directory() -> Option<PathBuf> {
-    // SAFETY: EAL is up; the string is static.
+    // SAFETY: reads a static buffer, which rte_eal_init fills, and which is empty before.
     let path = unsafe { sys::rte_eal_get_runtime_dir() };
     if path.is_null() {
         return None;
