@@ -187,4 +187,4 @@ const VARIABLES: &[&str] = &[
 ];
 
 /// Types whose insides belong to DPDK.
-const OPAQUE: &[&str] = &["rte_mempool", "rte_ring", "rte_device", "vd_log_capture"];
+const OPAQUE: &[&str] = &["rte_mempool", "rte_ring", "rte_device"];

@@ -224,3 +224,32 @@ fn a_flood_of_packets_does_not_kill_the_process() {
         },
     );
 }
+
+#[test]
+fn a_port_whose_interface_vanished_is_refused() {
+    alone("a_port_whose_interface_vanished_is_refused", || {
+        let eal = start(&[VDEV]);
+        let pool = pool(&eal);
+        ip("link delete vdtap");
+        let refused = Port::open(&eal, &spec(VDEV, 1), &pool);
+        let error = refused.expect_err("nothing to open").to_string();
+        assert!(
+            error.contains("port `port`: cannot set the mtu: No such device"),
+            "{error}"
+        );
+        assert_eq!(pool.available(), MBUFS);
+    });
+}
+
+#[test]
+fn the_mac_can_be_chosen() {
+    alone("the_mac_can_be_chosen", || {
+        let eal = start(&[
+            "net_tap0,iface=vdtap,mac=02:00:00:00:00:07",
+            "net_tap1,iface=vdtap1,mac=fixed",
+        ]);
+        let pool = pool(&eal);
+        assert_eq!(open(&eal, "net_tap0", 1, &pool).mac(), [2, 0, 0, 0, 0, 7]);
+        assert_eq!(&open(&eal, "net_tap1", 1, &pool).mac()[..5], b"\x02dtap");
+    });
+}

@@ -105,9 +105,8 @@ fn workers_hand_over_through_inboxes() {
             build(&eal, std::slice::from_mut(&mut port), 2, &pool).expect("two workers");
         let (mut second, mut first) = (workers.pop().expect("1"), workers.pop().expect("0"));
         let total = 10_000;
-        let receiver_eal = eal.clone();
         let receiver = thread::spawn(move || {
-            let _registered = EalThread::register(&receiver_eal).expect("a new thread");
+            let _registered = EalThread::register(&eal).expect("a new thread");
             let mut next = 0;
             let mut frames = Burst::new();
             while next < total {

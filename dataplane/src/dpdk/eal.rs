@@ -20,6 +20,7 @@ use dpdk_sys as sys;
 use thiserror::Error;
 
 use super::errno::Errno;
+use super::log;
 use super::mempool;
 use super::options::EalOptions;
 use super::signals;
@@ -99,7 +100,7 @@ impl Eal {
             return Err(EalError::Init {
                 errno: Errno::last(),
                 arguments: options.arguments().join(" "),
-                log: indent(&log),
+                log: log::indent(&log),
             });
         }
         Ok(Self(Arc::new(Running {
@@ -174,30 +175,9 @@ impl Arguments {
 /// Runs rte_eal_init and collects what it logs.
 fn start(arguments: &mut Arguments) -> (i32, String) {
     let count = c_int::try_from(arguments.0.len()).expect("an argument vector fits an int");
-    // SAFETY: needs no EAL; the only capture of the process, as `STARTED` admits one caller.
-    let capture = unsafe { sys::vd_log_capture_begin() };
-    // SAFETY: `count` NUL-terminated, writable, never freed strings; called once per process.
-    let code = unsafe { sys::rte_eal_init(count, arguments.0.as_mut_ptr()) };
-    if capture.is_null() {
-        return (code, String::new());
-    }
-    // SAFETY: begun above and not ended yet.
-    let text = unsafe { sys::vd_log_capture_end(capture) };
-    (code, take_text(text))
-}
-
-/// Copies and frees the text of a capture.
-fn take_text(text: *mut c_char) -> String {
-    if text.is_null() {
-        return String::new();
-    }
-    // SAFETY: the capture ended with a NUL-terminated string that is now ours.
-    let copy = unsafe { CStr::from_ptr(text) }
-        .to_string_lossy()
-        .into_owned();
-    // SAFETY: ours to free, and not used again.
-    unsafe { sys::vd_log_capture_free(text) };
-    copy
+    log::install();
+    // SAFETY: `count` NUL-terminated, writable, never freed strings; called once per process (`STARTED`).
+    log::collect(|| unsafe { sys::rte_eal_init(count, arguments.0.as_mut_ptr()) })
 }
 
 /// EAL leaves its runtime directory behind. Only if it is empty: what the operator made DPDK put there is
@@ -218,14 +198,6 @@ fn runtime_directory() -> Option<PathBuf> {
     // SAFETY: not null, NUL-terminated, static.
     let path = unsafe { CStr::from_ptr(path) }.to_str().ok()?;
     (!path.is_empty()).then(|| PathBuf::from(path))
-}
-
-fn indent(log: &str) -> String {
-    let lines: Vec<String> = log.lines().map(|line| format!("    {line}")).collect();
-    if lines.is_empty() {
-        return "    (nothing; run with `-- --log-level=debug` for more)".into();
-    }
-    lines.join("\n")
 }
 
 fn check_pinned(main_core: u32) -> Result<(), EalError> {
@@ -265,11 +237,5 @@ mod tests {
         let error = check_pinned(4096).expect_err("no machine pins this thread to CPU 4096");
         let text = error.to_string();
         assert!(text.contains("pinned to CPU 4096"), "{text}");
-    }
-
-    #[test]
-    fn a_silent_failure_says_how_to_learn_more() {
-        assert_eq!(indent("EAL: a\nEAL: b\n"), "    EAL: a\n    EAL: b");
-        assert!(indent("").contains("--log-level=debug"));
     }
 }
