@@ -161,6 +161,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_xstats_get",
     "rte_eth_xstats_get_names",
     "rte_eth_dev_rss_hash_conf_get",
+    "rte_eth_dev_rss_hash_update",
     "rte_eth_dev_rss_reta_query",
     "rte_eth_dev_rss_reta_update",
     // memory
@@ -186,4 +187,4 @@ const VARIABLES: &[&str] = &[
 ];
 
 /// Types whose insides belong to DPDK.
-const OPAQUE: &[&str] = &["rte_mempool", "rte_ring", "rte_device", "vd_log_capture"];
+const OPAQUE: &[&str] = &["rte_mempool", "rte_ring", "rte_device"];

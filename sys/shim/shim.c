@@ -2,8 +2,13 @@
 #define _GNU_SOURCE
 #include "shim.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 uint16_t vd_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -55,39 +60,68 @@ unsigned int vd_lcore_id(void)
 	return rte_lcore_id();
 }
 
-struct vd_log_capture {
-	FILE *stream;
-	char *text;
-	size_t length;
-};
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool log_capturing;
+static char *log_text; /* NUL-terminated when not NULL */
+static size_t log_length;
 
-struct vd_log_capture *vd_log_capture_begin(void)
+/* Appends to the captured text; what does not fit memory is lost. Called with the lock held. */
+static void log_append(const char *text, size_t size)
 {
-	struct vd_log_capture *capture = calloc(1, sizeof(*capture));
+	char *grown = realloc(log_text, log_length + size + 1);
 
-	if (capture == NULL)
-		return NULL;
-	capture->stream = open_memstream(&capture->text, &capture->length);
-	if (capture->stream == NULL) {
-		free(capture);
-		return NULL;
-	}
-	rte_openlog_stream(capture->stream);
-	return capture;
+	if (grown == NULL)
+		return;
+	memcpy(grown + log_length, text, size);
+	log_text = grown;
+	log_length += size;
+	log_text[log_length] = '\0';
 }
 
-char *vd_log_capture_end(struct vd_log_capture *capture)
+/* A short write to standard error is no reason to fail: there is nobody to tell. */
+static ssize_t log_write(void *cookie, const char *text, size_t size)
+{
+	(void)cookie;
+	pthread_mutex_lock(&log_lock);
+	if (log_capturing)
+		log_append(text, size);
+	else if (write(STDERR_FILENO, text, size) < 0)
+		errno = 0;
+	pthread_mutex_unlock(&log_lock);
+	return (ssize_t)size;
+}
+
+int vd_log_install(void)
+{
+	static const cookie_io_functions_t functions = { .write = log_write };
+	FILE *stream = fopencookie(NULL, "w", functions);
+
+	if (stream == NULL)
+		return -1;
+	return rte_openlog_stream(stream);
+}
+
+void vd_log_capture_begin(void)
+{
+	pthread_mutex_lock(&log_lock);
+	log_capturing = true;
+	pthread_mutex_unlock(&log_lock);
+}
+
+char *vd_log_capture_end(void)
 {
 	char *text;
 
-	rte_openlog_stream(NULL);
-	fclose(capture->stream);
-	text = capture->text;
-	free(capture);
+	pthread_mutex_lock(&log_lock);
+	log_capturing = false;
+	text = log_text;
+	log_text = NULL;
+	log_length = 0;
+	pthread_mutex_unlock(&log_lock);
 	return text;
 }
 
-void vd_log_capture_free(char *text)
+void vd_log_free(char *text)
 {
 	free(text);
 }

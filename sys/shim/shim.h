@@ -68,13 +68,14 @@ int vd_errno(void);
 /* rte_lcore_id of the calling thread; VD_LCORE_ID_ANY if EAL does not know the thread. */
 unsigned int vd_lcore_id(void);
 
-/* Collects what EAL logs, from any thread, between begin and end. Not reentrant: one capture at a time.
- * begin returns NULL if there is no memory, and logging goes where it went. end returns the text, to be
- * released by vd_log_capture_free, or NULL. */
-struct vd_log_capture;
-struct vd_log_capture *vd_log_capture_begin(void);
-char *vd_log_capture_end(struct vd_log_capture *capture);
-void vd_log_capture_free(char *text);
+/* DPDK's log goes through a stream of ours: to standard error, or, between begin and end, into memory.
+ * The stream is opened once and never closed, because any thread of DPDK may be writing to it at any time.
+ * install: 0, or -1 without memory, and logging goes where it went. One capture at a time, by the caller's care.
+ * end returns what was logged since begin, to be released by vd_log_free, or NULL for nothing. */
+int vd_log_install(void);
+void vd_log_capture_begin(void);
+char *vd_log_capture_end(void);
+void vd_log_free(char *text);
 
 /* The C compiler's view of every field that Rust touches. A row without a field is the type itself. */
 struct vd_layout {

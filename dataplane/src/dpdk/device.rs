@@ -265,7 +265,8 @@ fn names() -> Vec<String> {
 }
 
 fn name_of(id: u16) -> Option<String> {
-    let mut buffer: [c_char; sys::RTE_ETH_NAME_MAX_LEN as usize] = [0; _];
+    const LENGTH: usize = sys::RTE_ETH_NAME_MAX_LEN as usize;
+    let mut buffer: [c_char; LENGTH] = [0; LENGTH];
     // SAFETY: the buffer has the length that DPDK's manual asks for.
     let code = unsafe { sys::rte_eth_dev_get_name_by_port(id, buffer.as_mut_ptr()) };
     check(code).ok()?;

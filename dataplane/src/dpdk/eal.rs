@@ -10,7 +10,7 @@
 
 use std::ffi::{CStr, CString, NulError, c_char, c_int};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,7 @@ use dpdk_sys as sys;
 use thiserror::Error;
 
 use super::errno::Errno;
+use super::log;
 use super::mempool;
 use super::options::EalOptions;
 use super::signals;
@@ -93,16 +94,18 @@ impl Eal {
         }
         signals::survive_sigio();
         let (code, log) = start(&mut arguments);
+        let runtime_directory = runtime_directory();
         if code < 0 {
+            remove_if_empty(runtime_directory.as_deref());
             return Err(EalError::Init {
                 errno: Errno::last(),
                 arguments: options.arguments().join(" "),
-                log: indent(&log),
+                log: log::indent(&log),
             });
         }
         Ok(Self(Arc::new(Running {
             starter: thread::current().id(),
-            runtime_directory: runtime_directory(),
+            runtime_directory,
             startup_log: log,
             pools: Mutex::new(Vec::new()),
         })))
@@ -151,10 +154,7 @@ impl Drop for Running {
             // pool, ring or registered thread is; `may_unmap` says that no buffer is out either.
             unsafe { sys::rte_eal_cleanup() };
         }
-        if let Some(directory) = &self.runtime_directory {
-            // Only if empty: what the operator made DPDK put there is the operator's.
-            let _ = fs::remove_dir(directory);
-        }
+        remove_if_empty(self.runtime_directory.as_deref());
     }
 }
 
@@ -175,34 +175,22 @@ impl Arguments {
 /// Runs rte_eal_init and collects what it logs.
 fn start(arguments: &mut Arguments) -> (i32, String) {
     let count = c_int::try_from(arguments.0.len()).expect("an argument vector fits an int");
-    // SAFETY: needs no EAL; the only capture of the process, as `STARTED` admits one caller.
-    let capture = unsafe { sys::vd_log_capture_begin() };
-    // SAFETY: `count` NUL-terminated, writable, never freed strings; called once per process.
-    let code = unsafe { sys::rte_eal_init(count, arguments.0.as_mut_ptr()) };
-    if capture.is_null() {
-        return (code, String::new());
-    }
-    // SAFETY: begun above and not ended yet.
-    let text = unsafe { sys::vd_log_capture_end(capture) };
-    (code, take_text(text))
+    log::install();
+    // SAFETY: `count` NUL-terminated, writable, never freed strings; called once per process (`STARTED`).
+    log::collect(|| unsafe { sys::rte_eal_init(count, arguments.0.as_mut_ptr()) })
 }
 
-/// Copies and frees the text of a capture.
-fn take_text(text: *mut c_char) -> String {
-    if text.is_null() {
-        return String::new();
+/// EAL leaves its runtime directory behind. Only if it is empty: what the operator made DPDK put there is
+/// the operator's.
+fn remove_if_empty(directory: Option<&Path>) {
+    if let Some(directory) = directory {
+        let _ = fs::remove_dir(directory);
     }
-    // SAFETY: the capture ended with a NUL-terminated string that is now ours.
-    let copy = unsafe { CStr::from_ptr(text) }
-        .to_string_lossy()
-        .into_owned();
-    // SAFETY: ours to free, and not used again.
-    unsafe { sys::vd_log_capture_free(text) };
-    copy
 }
 
+/// Where EAL made its runtime directory, if it got that far.
 fn runtime_directory() -> Option<PathBuf> {
-    // SAFETY: EAL is up; the string is static.
+    // SAFETY: reads a static buffer, which rte_eal_init fills, and which is empty before.
     let path = unsafe { sys::rte_eal_get_runtime_dir() };
     if path.is_null() {
         return None;
@@ -210,14 +198,6 @@ fn runtime_directory() -> Option<PathBuf> {
     // SAFETY: not null, NUL-terminated, static.
     let path = unsafe { CStr::from_ptr(path) }.to_str().ok()?;
     (!path.is_empty()).then(|| PathBuf::from(path))
-}
-
-fn indent(log: &str) -> String {
-    let lines: Vec<String> = log.lines().map(|line| format!("    {line}")).collect();
-    if lines.is_empty() {
-        return "    (nothing; run with `-- --log-level=debug` for more)".into();
-    }
-    lines.join("\n")
 }
 
 fn check_pinned(main_core: u32) -> Result<(), EalError> {
@@ -257,11 +237,5 @@ mod tests {
         let error = check_pinned(4096).expect_err("no machine pins this thread to CPU 4096");
         let text = error.to_string();
         assert!(text.contains("pinned to CPU 4096"), "{text}");
-    }
-
-    #[test]
-    fn a_silent_failure_says_how_to_learn_more() {
-        assert_eq!(indent("EAL: a\nEAL: b\n"), "    EAL: a\n    EAL: b");
-        assert!(indent("").contains("--log-level=debug"));
     }
 }

@@ -1,6 +1,6 @@
 //! One packet buffer.
 //!
-//! An [`Mbuf`] is checked once, when it is taken over from a driver or a pool ([`Mbuf::adopt`]): from then on
+//! An [`Mbuf`] is checked once, when it is taken over from a driver or a pool (`Mbuf::adopt`): from then on
 //! `data_off + data_len <= buf_len` holds, the methods keep it, and reading needs no further check. A packet that
 //! continues in further segments, whose buffer somebody else can see, or whose lengths contradict each other
 //! shows no bytes and is not contiguous; the packet path drops it. `nb_segs`, `next` and `refcnt` are never

@@ -18,6 +18,7 @@ pub mod eal;
 mod errno;
 pub mod hugepages;
 pub mod io;
+mod log;
 pub mod mbuf;
 pub mod mempool;
 pub mod options;

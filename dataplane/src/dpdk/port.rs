@@ -9,6 +9,7 @@ use dpdk_sys as sys;
 
 use super::device::{Device, text};
 use super::eal::Eal;
+use super::log;
 use super::mempool::Mempool;
 use super::port_error::PortError;
 use super::port_setup::{self, Offloads};
@@ -97,6 +98,7 @@ pub struct Port {
     rss: Option<Rss>,
     mac: [u8; 6],
     queues: Vec<Queue>,
+    startup_log: String,
     _not_sync: PhantomData<Cell<()>>,
 }
 
@@ -106,6 +108,13 @@ impl Port {
     /// # Errors
     /// [`PortError`]. What the device cannot do is found before anything is changed.
     pub fn open(_eal: &Eal, spec: &PortSpec, pool: &Mempool) -> Result<Self, PortError> {
+        let (opened, log) = log::collect(|| Self::open_quietly(spec, pool));
+        let mut port = opened.map_err(|error| error.with_log(&log))?;
+        port.startup_log = log;
+        Ok(port)
+    }
+
+    fn open_quietly(spec: &PortSpec, pool: &Mempool) -> Result<Self, PortError> {
         let mut device = Device::claim(spec, pool)?;
         let can = device.capabilities()?;
         let setup = port_setup::plan(spec, &can, pool.room())?;
@@ -123,6 +132,7 @@ impl Port {
             offloads: setup.offloads,
             rss,
             mac,
+            startup_log: String::new(),
             _not_sync: PhantomData,
         })
     }
@@ -137,6 +147,12 @@ impl Port {
     #[must_use]
     pub fn driver(&self) -> &str {
         &self.driver
+    }
+
+    /// What DPDK logged while the port came up (warnings and worse), for the caller's log.
+    #[must_use]
+    pub fn startup_log(&self) -> &str {
+        &self.startup_log
     }
 
     /// What the port does by itself, and could do.

@@ -5,6 +5,7 @@ use std::ffi::NulError;
 use thiserror::Error;
 
 use super::errno::Errno;
+use super::log;
 
 /// Why a port does not open. `port` is the name from the configuration.
 #[derive(Debug, Error)]
@@ -149,4 +150,45 @@ pub enum PortError {
         /// What DPDK said.
         errno: Errno,
     },
+    /// DPDK refused a step while the port was opened, and had something to say about it.
+    #[error("{source}\n  DPDK's log:\n{log}")]
+    Open {
+        /// The step.
+        source: Box<PortError>,
+        /// What DPDK logged, indented.
+        log: String,
+    },
+}
+
+impl PortError {
+    /// Adds DPDK's log to a refusal; the other errors say everything themselves.
+    pub(super) fn with_log(self, log: &str) -> Self {
+        match self {
+            Self::Refused { .. } if !log.is_empty() => Self::Open {
+                source: Box::new(self),
+                log: log::indent(log),
+            },
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_quotes_dpdk_if_it_said_anything() {
+        let refused = || PortError::Refused {
+            port: "fabric".into(),
+            step: "start it",
+            errno: Errno(12),
+        };
+        let text = refused().with_log("ixgbe: no memory\n").to_string();
+        assert_eq!(
+            text,
+            "port `fabric`: cannot start it: Cannot allocate memory (12)\n  DPDK's log:\n    ixgbe: no memory"
+        );
+        assert!(!refused().with_log("").to_string().contains("log"));
+    }
 }

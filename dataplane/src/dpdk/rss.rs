@@ -7,6 +7,9 @@ use super::device::Device;
 use super::port_error::PortError;
 use super::port_setup::{Capabilities, RssRequest};
 
+/// Bytes of the longest key that DPDK can express.
+const LONGEST_KEY: usize = u8::MAX as usize;
+
 const GROUP: usize = sys::RTE_ETH_RETA_GROUP_SIZE as usize;
 
 /// How a port spreads packets over its receive queues.
@@ -32,7 +35,12 @@ impl Rss {
             .map(|entry| entry % queues)
             .collect();
         write_redirection(device, &even)?;
-        let (functions, key) = read_hash(device, can).unwrap_or((wanted.functions, Vec::new()));
+        let mut hash = read_hash(device, can, wanted);
+        if hash.as_ref().map(|(_, key)| key) != wanted.key.as_ref() {
+            write_hash(device, wanted)?;
+            hash = read_hash(device, can, wanted);
+        }
+        let (functions, key) = hash.unwrap_or((wanted.functions, Vec::new()));
         Ok(Self {
             functions,
             key,
@@ -67,19 +75,41 @@ fn read_redirection(device: &Device, size: u16) -> Vec<u16> {
     from_groups(&groups, usize::from(size))
 }
 
-fn read_hash(device: &Device, can: &Capabilities) -> Option<(u64, Vec<u8>)> {
-    let mut key = vec![0; usize::from(can.rss_key_size)];
+/// Sets the wanted key again, for drivers that overlook it when the port is configured. Those that cannot keep theirs,
+/// which is what is read back.
+fn write_hash(device: &Device, wanted: &RssRequest) -> Result<(), PortError> {
+    let Some(mut key) = wanted.key.clone() else {
+        return Ok(());
+    };
     let mut config = sys::rte_eth_rss_conf {
         rss_key: key.as_mut_ptr(),
-        rss_key_len: can.rss_key_size,
+        rss_key_len: key.len() as u8, // `fit_key` made it as long as the NIC's, or it was refused
+        rss_hf: wanted.functions,
+    };
+    // SAFETY: started device of ours; the key outlives the call, which copies it.
+    let code = unsafe { sys::rte_eth_dev_rss_hash_update(device.id(), &raw mut config) };
+    device.optional_step("set the RSS key", code)
+}
+
+/// The packet kinds and the key in use. The buffer has room for any key, because there are drivers (`net_null`) that
+/// write one although they say that they have none; the length is then that of the key we gave.
+fn read_hash(device: &Device, can: &Capabilities, wanted: &RssRequest) -> Option<(u64, Vec<u8>)> {
+    let mut key = vec![0; LONGEST_KEY];
+    let mut config = sys::rte_eth_rss_conf {
+        rss_key: key.as_mut_ptr(),
+        rss_key_len: LONGEST_KEY as u8,
         rss_hf: 0,
     };
-    // SAFETY: started device of ours; the key's buffer has the size that the driver says its key has.
+    // SAFETY: started device of ours; no driver can mean a key longer than the buffer, as lengths are a `u8`.
     let code = unsafe { sys::rte_eth_dev_rss_hash_conf_get(device.id(), &raw mut config) };
     if code < 0 {
         return None;
     }
-    key.truncate(usize::from(config.rss_key_len));
+    let ours = wanted.key.as_ref().map_or(0, Vec::len);
+    key.truncate(match usize::from(can.rss_key_size) {
+        0 => ours,
+        size => size,
+    });
     Some((config.rss_hf, key))
 }
 
