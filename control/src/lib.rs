@@ -8,6 +8,7 @@ pub mod dns;
 pub mod exit;
 pub mod host;
 pub mod metrics;
+pub mod run;
 pub mod sources;
 pub mod status;
 pub mod vip;
