@@ -1,2 +1,7 @@
-//! The `viaduct` binary.
-fn main() {}
+//! The `viaduct` binary: nothing but [`control::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    control::cli::main(std::env::args_os()).into()
+}

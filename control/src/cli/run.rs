@@ -1,0 +1,60 @@
+//! `viaduct run`: from the configuration file to the running process.
+
+use std::io::{self, Write};
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt;
+
+use super::RunArgs;
+use super::config::load;
+use crate::config::{Config, Log, LogFormat, LogLevel};
+use crate::exit::Exit;
+
+/// Runs until it is told to stop. With a broken configuration nothing is started.
+pub(super) fn run(args: RunArgs, verbose: u8, err: &mut dyn Write) -> io::Result<Exit> {
+    let loaded = match load(&args.config, err)? {
+        Ok(loaded) => loaded,
+        Err(exit) => return Ok(exit),
+    };
+    start_logging(&loaded.config.log, verbose);
+    for warning in &loaded.warnings {
+        tracing::warn!("{}", warning.one_line());
+    }
+    match block_on(loaded.config, args.eal_args) {
+        Ok(()) => Ok(Exit::Success),
+        Err(error) => {
+            writeln!(err, "viaduct: {error:#}")?;
+            Ok(Exit::Failure)
+        }
+    }
+}
+
+/// Everything but the workers runs on this thread.
+fn block_on(config: Config, eal_args: Vec<String>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(crate::run::run(config, eal_args))
+}
+
+/// Logs go to standard error. If something else has set logging up already, it stays.
+fn start_logging(log: &Log, verbose: u8) {
+    let builder = fmt()
+        .with_writer(io::stderr)
+        .with_max_level(filter(log.level.more(verbose)));
+    // An error means that logging is already set up.
+    let _ = match log.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}

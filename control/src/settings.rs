@@ -1,0 +1,123 @@
+//! The data plane's settings and the sources' options from the configuration.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use dataplane::clock::TickSpan;
+use dataplane::network::PortRange;
+use dataplane::runtime::{Device, Hugepages, Idle, InterfaceSettings, PortSettings, Settings};
+use dataplane::table::Timeouts;
+use dataplane::wire::ethernet::VlanId;
+
+use crate::config::{self, Config, Driver};
+use crate::plan::Own;
+use crate::sources::{file, marathon};
+
+/// Backends that can be counted at a time. A slot takes 32 bytes for each worker.
+pub const BACKEND_SLOTS: u32 = 1 << 17;
+
+/// What the data plane is started with.
+#[must_use]
+pub fn dataplane(config: &Config, eal_arguments: Vec<String>) -> Settings {
+    let Config {
+        workers,
+        memory,
+        nat,
+        ..
+    } = config;
+    Settings {
+        file_prefix: format!("viaduct-{}", std::process::id()),
+        control_core: config.control.core,
+        worker_cores: workers.cores.as_slice().to_vec(),
+        idle: match workers.idle {
+            config::Idle::Spin => Idle::Spin,
+            config::Idle::Sleep => Idle::Sleep(workers.idle_max_sleep.get()),
+        },
+        flows: workers.flows,
+        backend_slots: BACKEND_SLOTS as usize,
+        hugepages: match memory.hugepages {
+            config::Hugepages::Auto => Hugepages::Auto,
+            config::Hugepages::Require => Hugepages::Require,
+            config::Hugepages::Never => Hugepages::Never,
+        },
+        memory_mib: u32::try_from(memory.size.bytes() >> 20).unwrap_or(u32::MAX),
+        mbufs: memory.mbufs,
+        ports: config.ports.iter().enumerate().map(port).collect(),
+        snat_addresses: nat.addresses.clone(),
+        snat_ports: PortRange {
+            first: nat.ports.first(),
+            last: nat.ports.last(),
+        },
+        eal_arguments,
+    }
+}
+
+fn port((number, port): (usize, &config::Port)) -> PortSettings {
+    let device = port.device.clone().unwrap_or_default();
+    PortSettings {
+        name: port.name.clone(),
+        device: match port.driver {
+            Driver::Tap => {
+                let interface = port.interface.as_deref().unwrap_or_default();
+                Device::Virtual(format!("net_tap{number},iface={interface}"))
+            }
+            Driver::Vdev => Device::Virtual(device),
+            Driver::Pci => Device::Pci(device),
+        },
+        mtu: port.mtu,
+        interface: InterfaceSettings {
+            address: port.address.address(),
+            prefix_len: port.address.prefix_len(),
+            gateway: port.gateway,
+            vlan: port.vlan.and_then(|vlan| VlanId::new(vlan.get())),
+        },
+    }
+}
+
+/// Idle timeouts of all services.
+#[must_use]
+pub fn timeouts(timeouts: &config::Timeouts) -> Timeouts {
+    let span = |period: config::value::Period| TickSpan::from_duration(period.get());
+    Timeouts {
+        tcp_handshake: span(timeouts.tcp_handshake),
+        tcp_established: span(timeouts.tcp_established),
+        tcp_closing: span(timeouts.tcp_closing),
+        udp: span(timeouts.udp),
+    }
+}
+
+/// Addresses that no VIP may have: of ports, gateways and NAT.
+#[must_use]
+pub fn own(config: &Config) -> Own {
+    let ports = config.ports.iter();
+    let of_ports = ports
+        .flat_map(|port| [Some(port.address.address()), port.gateway])
+        .flatten();
+    let all: BTreeSet<Ipv4Addr> = of_ports
+        .chain(config.nat.addresses.iter().copied())
+        .collect();
+    Own(all)
+}
+
+/// Options of the Marathon source.
+#[must_use]
+pub fn marathon(config: &config::Marathon) -> marathon::Options {
+    marathon::Options {
+        urls: config.urls.iter().map(|url| url.url().clone()).collect(),
+        framework: config.framework.clone(),
+        debounce: config.debounce.get(),
+        resync: config.resync.get(),
+        timeout: config.timeout.get(),
+        empty_hold: config.empty_hold.get(),
+        max_body: config.max_body.bytes(),
+    }
+}
+
+/// Options of the file source.
+#[must_use]
+pub fn file(config: &config::File) -> file::Options {
+    file::Options {
+        path: config.path.clone(),
+        poll: config.poll.get(),
+    }
+}
