@@ -18,5 +18,6 @@ pub mod nginx;
 pub mod peers;
 pub mod process;
 pub mod programs;
+pub mod settings;
 pub mod stage;
 pub mod viaduct;

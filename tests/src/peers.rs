@@ -92,6 +92,17 @@ impl Load {
         }
     }
 
+    /// Fails if it has ended, because then the scenario's changes came too late to be seen.
+    ///
+    /// # Panics
+    /// It has ended.
+    pub fn assert_runs(&mut self) {
+        assert!(
+            self.process.exit_status().is_none(),
+            "the load ended before the scenario"
+        );
+    }
+
     /// Waits for its end and returns its report.
     ///
     /// # Panics

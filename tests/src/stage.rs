@@ -7,7 +7,8 @@ use crate::eventually::eventually;
 use crate::fabric::Fabric;
 use crate::marathon::{App, Marathon, Scenario};
 use crate::nginx::Nginx;
-use crate::viaduct::{Settings, Viaduct};
+use crate::settings::Settings;
+use crate::viaduct::Viaduct;
 
 /// The app that [`Stage::web`] runs.
 pub const WEB: &str = "/my-service";

@@ -1,4 +1,4 @@
-//! The harness itself, without Viaduct: servers, clients and cleaning up.
+//! The harness itself, without Viaduct: servers, clients and the stand-in on the fabric.
 //!
 //! ```text
 //!   client1 ── br0 ── agent1 (nginx, receiver, tcp-echo)
@@ -6,19 +6,11 @@
 //! ```
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
-use std::process::Command;
-
 use viaduct_tests::fabric::{FABRIC, Fabric};
 use viaduct_tests::load::Failure;
 use viaduct_tests::marathon::{App, Marathon, Mode, Scenario};
 use viaduct_tests::nginx::Nginx;
 use viaduct_tests::peers::{self, Blob, load};
-use viaduct_tests::process;
-
-fn namespaces() -> String {
-    process::run(Command::new("ip").args(["netns", "list"]))
-}
 
 #[test]
 fn a_client_reaches_the_servers_and_says_who_answered() {
@@ -100,62 +92,4 @@ fn the_stand_in_runs_in_the_fabric_and_fails_on_request() {
     marathon.fail(Mode::Ok);
     assert!(client.get(&url).is_ok());
     assert_eq!(marathon.requests()["/v2/apps"], 3);
-}
-
-#[test]
-fn nothing_is_left_behind() {
-    let fabric = Fabric::new(2, 1);
-    let nginx = Nginx::start(&fabric, &fabric.agents[0], 31001);
-    let (name, scratch) = (
-        fabric.namespace.name().to_owned(),
-        fabric.scratch().to_owned(),
-    );
-    let prefix = name.strip_suffix("fabric").unwrap().to_owned();
-    assert_eq!(namespaces().matches(&prefix).count(), 4);
-    // A process that nobody ends goes with its namespace.
-    let mut stray = fabric
-        .namespace
-        .command("sleep")
-        .arg("1000")
-        .spawn()
-        .unwrap();
-    drop(nginx);
-    drop(fabric);
-    assert!(!namespaces().contains(&prefix), "{}", namespaces());
-    assert!(!scratch.exists());
-    assert!(!stray.wait().unwrap().success());
-}
-
-#[test]
-fn a_test_process_that_is_killed_leaves_nothing_either() {
-    let inner = std::env::var_os("VIADUCT_TEST_INNER");
-    if let Some(file) = inner {
-        let fabric = Fabric::new(1, 1);
-        let _nginx = Nginx::start(&fabric, &fabric.agents[0], 31001);
-        std::fs::write(file, fabric.namespace.name()).unwrap();
-        loop {
-            std::thread::park();
-        }
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("namespace");
-    let mut inner = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "a_test_process_that_is_killed_leaves_nothing_either",
-        ])
-        .env("VIADUCT_TEST_INNER", &file)
-        .spawn()
-        .unwrap();
-    let name = viaduct_tests::eventually::eventually("the inner test", || {
-        std::fs::read_to_string(&file).map_err(|error| error.to_string())
-    });
-    let scratch = std::env::temp_dir().join(name.replace("fabric", "scratch"));
-    assert!(namespaces().contains(&name) && Path::new(&scratch).exists());
-    inner.kill().unwrap();
-    inner.wait().unwrap();
-    viaduct_tests::eventually::eventually("the guardian", || {
-        let left = namespaces().contains(name.trim_end_matches("fabric")) || scratch.exists();
-        viaduct_tests::eventually::expect(!left, namespaces)
-    });
 }
