@@ -1,0 +1,118 @@
+//! One network namespace and running programs in it. Names begin with the prefix of their
+//! fabric, which a [`crate::guardian::Guardian`] sweeps; a namespace does not remove itself.
+
+use std::ffi::OsStr;
+use std::process::{Command, Output};
+
+use crate::process;
+
+/// A network namespace by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    name: String,
+}
+
+impl Namespace {
+    /// Makes a namespace with its loopback interface up and IPv6 off, so that the only traffic on
+    /// the fabric is what a test sends.
+    ///
+    /// # Panics
+    /// It cannot be made.
+    #[must_use]
+    pub fn create(name: &str) -> Self {
+        process::run(Command::new("ip").args(["netns", "add", name]));
+        let namespace = Self { name: name.into() };
+        namespace.run(["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"]);
+        namespace.run(["sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"]);
+        namespace.ip("link set lo up");
+        namespace
+    }
+
+    /// Its name, as `ip netns` shows it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A command that runs `program` in this namespace, in the very process that is
+    /// spawned (every step replaces itself), and that dies with the test's thread.
+    #[must_use]
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("ip");
+        command.args([
+            "netns",
+            "exec",
+            &self.name,
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+        ]);
+        command.arg(program);
+        command
+    }
+
+    /// Runs a program in this namespace to its end, whatever its exit status.
+    #[must_use]
+    pub fn output<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Output {
+        process::output(&mut self.words(words))
+    }
+
+    /// Runs a program in this namespace and returns its standard output.
+    ///
+    /// # Panics
+    /// It fails.
+    pub fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> String {
+        process::run(&mut self.words(words))
+    }
+
+    fn words<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
+        let mut words = words.into_iter();
+        let mut command = self.command(words.next().expect("a command has a program"));
+        command.args(words);
+        command
+    }
+
+    /// Runs `ip` on this namespace with these words, and returns what it prints.
+    ///
+    /// # Panics
+    /// It fails.
+    pub fn ip(&self, words: &str) -> String {
+        process::run(
+            Command::new("ip")
+                .args(["-n", &self.name])
+                .args(words.split_whitespace()),
+        )
+    }
+
+    /// Whether an interface exists.
+    #[must_use]
+    pub fn has_interface(&self, interface: &str) -> bool {
+        let words = ["-n", &self.name, "link", "show", "dev", interface];
+        process::output(Command::new("ip").args(words))
+            .status
+            .success()
+    }
+
+    /// Whether something listens on this port: `tcp` or `udp`.
+    #[must_use]
+    pub fn is_listening(&self, protocol: &str, port: u16) -> bool {
+        let sockets = if protocol == "udp" { "-Hlun" } else { "-Hltn" };
+        !self
+            .run(["ss", sockets, &format!("sport = :{port}")])
+            .trim()
+            .is_empty()
+    }
+
+    /// Body of a GET from inside this namespace, if the answer is 200.
+    ///
+    /// # Errors
+    /// No answer within 5 s, or another status; with curl's words and the body.
+    pub fn get(&self, url: &str) -> Result<String, String> {
+        let output = self.output(["curl", "-sS", "-m", "5", "--fail-with-body", url]);
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(process::describe(&output))
+        }
+    }
+}

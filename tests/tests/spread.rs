@@ -1,0 +1,32 @@
+//! New connections are spread over all backends of a service.
+//!
+//! ```text
+//!   client1 ── br0 ── Viaduct: my-service:5555 ──┬── agent1 (nginx)
+//!                                                ├── agent2 (nginx)
+//!                                                └── agent3 (nginx)
+//! ```
+
+use viaduct_tests::peers::load;
+use viaduct_tests::stage::{Stage, WEB_PORT};
+
+#[test]
+fn every_backend_gets_its_share_of_new_connections() {
+    let stage = Stage::web(3, 3);
+    let words = format!(
+        "--target {} --one-shot --connections 8 --requests 75",
+        stage.web_target()
+    );
+    let report = load(&stage.fabric.clients[0], &words);
+    assert_eq!((report.sums.ok, report.sums.failed()), (600, 0), "{report}");
+    // 200 each are expected with a standard deviation of 11.5; half of that never happens.
+    for server in &stage.servers {
+        assert!(report.answers_of(&server.id) > 100, "{report}");
+    }
+    let service = stage.viaduct.wait_for_backends("tcp", WEB_PORT, 3);
+    let flows: u64 = service
+        .backends
+        .iter()
+        .map(|backend| backend.flows_total)
+        .sum();
+    assert_eq!(flows, 600, "{service:?}");
+}
