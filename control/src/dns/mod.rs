@@ -99,7 +99,7 @@ pub async fn bind(listen: &[SocketAddr], zone: &str) -> Result<Bound, DnsError> 
     let own: Vec<IpAddr> = listen.iter().map(SocketAddr::ip).collect();
     Ok(Bound {
         listeners,
-        zone: Zone::new(origin, &own),
+        zone: Zone::new(&origin, &own),
         counters: ResponseCounters::default(),
     })
 }
