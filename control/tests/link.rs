@@ -3,7 +3,7 @@
 //! ```text
 //!   namespace viaduct-link-<pid>-<test>
 //!   ┌───────────────────────────────┐
-//!   │  dtap0 (TAP)      br0 (bridge)│   plain0 (dummy: not a bridge)
+//!   │  dtap0 (TAP)      br0 (bridge)│   plain0 (another TAP: not a bridge)
 //!   └───────────────────────────────┘
 //! ```
 //! Each test makes its namespace, and runs itself again inside it; the second run does what is
@@ -27,7 +27,7 @@ impl Namespace {
         let namespace = Self(name);
         namespace.ip(&["tuntap", "add", "dtap0", "mode", "tap"]);
         namespace.ip(&["link", "add", "br0", "type", "bridge"]);
-        namespace.ip(&["link", "add", "plain0", "type", "dummy"]);
+        namespace.ip(&["tuntap", "add", "plain0", "mode", "tap"]);
         namespace
     }
 

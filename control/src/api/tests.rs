@@ -105,7 +105,6 @@ fn status() -> Status {
             source("file", true, None),
             source("marathon", true, Some("refused")),
         ],
-        ..Status::default()
     }
 }
 

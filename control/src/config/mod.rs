@@ -64,7 +64,7 @@ pub struct Config {
     /// The API and metrics servers (startup-only).
     #[serde(default)]
     pub api: Api,
-    /// Logging.
+    /// Logging; each key says when a change takes effect.
     #[serde(default)]
     pub log: Log,
 }

@@ -1,7 +1,7 @@
 //! The authoritative DNS server of the VIP zone.
 //!
 //! [`bind`] opens the sockets, so that a taken port is an error at start; [`Bound::serve`]
-//! answers on them from one immutable [`zone::Zone`], which [`ZonePublisher::publish`] replaces as
+//! answers on them from one immutable `Zone`, which [`ZonePublisher::publish`] replaces as
 //! a whole. An answer is a pure function from the zone and the query's bytes (`answer`); the
 //! sockets' loops (`server`) know nothing about DNS but the length prefix of TCP.
 //!
@@ -99,7 +99,7 @@ pub async fn bind(listen: &[SocketAddr], zone: &str) -> Result<Bound, DnsError> 
     let own: Vec<IpAddr> = listen.iter().map(SocketAddr::ip).collect();
     Ok(Bound {
         listeners,
-        zone: Zone::new(origin, &own),
+        zone: Zone::new(&origin, &own),
         counters: ResponseCounters::default(),
     })
 }

@@ -358,7 +358,7 @@ async fn malformed_messages_are_answered_so_and_responses_not_at_all() {
         ResponseCode::FormErr
     );
 
-    let zone = Zone::new(Name::from_str(ZONE).expect("a name"), &[]);
+    let zone = Zone::new(&Name::from_str(ZONE).expect("a name"), &[]);
     let mut response = question("l4lb.thisdcos.directory.", RecordType::SOA);
     response.metadata.message_type = MessageType::Response;
     assert!(answer_bytes(&zone, &response.to_vec().expect("encodes")).is_none());
@@ -505,7 +505,7 @@ proptest! {
             bytes[2] &= 0x07;
             bytes[4..6].copy_from_slice(&[0, 1]);
         }
-        let zone = Zone::new(Name::from_str(ZONE).expect("a name"), &[]);
+        let zone = Zone::new(&Name::from_str(ZONE).expect("a name"), &[]);
         if let Some(answer) = answer(&zone, &bytes, Transport::Udp) {
             prop_assert!(answer.bytes.len() <= 1232);
             prop_assert_eq!(&answer.bytes[..2], &bytes[..2]);
@@ -514,7 +514,7 @@ proptest! {
 
     #[test]
     fn no_damage_to_a_query_makes_the_answer_panic(position in 0_usize..60, value in any::<u8>()) {
-        let zone = Zone::new(Name::from_str(ZONE).expect("a name"), &[]);
+        let zone = Zone::new(&Name::from_str(ZONE).expect("a name"), &[]);
         let mut bytes = question("my-service.marathon.l4lb.thisdcos.directory.", RecordType::A).to_vec().expect("encodes");
         let length = bytes.len();
         bytes[position % length] = value;

@@ -62,7 +62,7 @@ pub(super) struct Zone {
 impl Zone {
     /// The zone without names but its own. Its serial is the time, so that it also grows
     /// over a restart (RFC 1982).
-    pub(super) fn new(origin: Name, own: &[IpAddr]) -> Self {
+    pub(super) fn new(origin: &Name, own: &[IpAddr]) -> Self {
         let mut origin = origin.to_lowercase();
         origin.set_fqdn(true);
         let name_server = origin

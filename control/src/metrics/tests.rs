@@ -40,7 +40,6 @@ fn status() -> Status {
             source("marathon", true, None, Some(5)),
             source("odd \"name\"\\\n", false, Some("refused".to_owned()), None),
         ],
-        ..Status::default()
     }
 }
 
