@@ -54,7 +54,7 @@ def packet(case, source, vip, port):
     """The IPv4 packet of a case."""
     good = ipv4(source, vip, TCP, syn(source, vip, port))
     if case == "truncated":
-        return good[:12]
+        return ipv4(source, vip, TCP, syn(source, vip, port)[:8])
     if case == "ipv4_header":
         return ipv4(source, vip, TCP, syn(source, vip, port), version_ihl=0x44)
     if case == "ipv4_length":
