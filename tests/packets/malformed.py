@@ -65,7 +65,7 @@ def packet(case, source, vip, port):
         return ipv4(source, vip, TCP, syn(source, vip, port, data_offset=4))
     if case == "udp_length":
         return ipv4(source, vip, UDP, datagram(1400, port))
-    if case == "not_for_us":
+    if case == "not_local":
         return ipv4(source, "192.0.2.1", TCP, syn(source, "192.0.2.1", port))
     raise SystemExit(f"unknown case {case}")
 
