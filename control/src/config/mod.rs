@@ -7,8 +7,8 @@
 //! This module reads one file and nothing else. It never looks at the machine (the set of CPUs
 //! is a parameter), never opens a socket, and never starts anything.
 //!
-//! Each field says whether it is *startup-only* or *reloadable*: a change of a reloadable key
-//! takes effect on reload, a change of a startup-only key needs a restart.
+//! Each field says when a change of it takes effect. So far all are *startup-only*: the file is read
+//! once, at start.
 
 mod check;
 mod error;
@@ -52,7 +52,7 @@ pub struct Config {
     /// The address pool and DNS zone of named VIPs (startup-only).
     #[serde(default)]
     pub vips: Vips,
-    /// Idle times after which flows expire (reloadable).
+    /// Idle times after which flows expire (startup-only).
     #[serde(default)]
     pub timeouts: Timeouts,
     /// Where services come from, at least one (startup-only).

@@ -91,18 +91,18 @@ impl Default for Vips {
     }
 }
 
-/// `[timeouts]`: how long a flow may be idle. All reloadable.
+/// `[timeouts]`: how long a flow may be idle. All startup-only.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timeouts {
-    /// TCP before both sides have acknowledged (reloadable). Default 30 s.
+    /// TCP before both sides have acknowledged (startup-only). Default 30 s.
     pub tcp_handshake: Period,
-    /// TCP after the handshake (reloadable). Default 2 h 15 min: longer than the usual
+    /// TCP after the handshake (startup-only). Default 2 h 15 min: longer than the usual
     /// keepalive of two hours, so that an idle connection with keepalive stays.
     pub tcp_established: Period,
-    /// TCP after a FIN or RST (reloadable). Default 60 s.
+    /// TCP after the first FIN; a RST ends the flow at once (startup-only). Default 60 s.
     pub tcp_closing: Period,
-    /// UDP (reloadable). Default 5 min.
+    /// UDP (startup-only). Default 5 min.
     pub udp: Period,
 }
 

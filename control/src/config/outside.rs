@@ -42,7 +42,7 @@ impl Api {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// The least severe messages that are written (reloadable). Default `info`.
+    /// The least severe messages that are written (startup-only). Default `info`.
     pub level: LogLevel,
     /// How they are written (startup-only). Default `text`.
     pub format: LogFormat,

@@ -155,6 +155,12 @@ impl<F: Frame> Pipeline<F> {
         });
     }
 
+    /// Number of flows that exist.
+    #[must_use]
+    pub fn flows(&self) -> usize {
+        self.flows.len()
+    }
+
     /// Where Viaduct stands.
     #[must_use]
     pub fn network(&self) -> &Network {
