@@ -7,6 +7,7 @@ use dataplane::clock::TickSpan;
 use dataplane::network::PortRange;
 use dataplane::runtime::{Device, Hugepages, Idle, InterfaceSettings, PortSettings, Settings};
 use dataplane::table::Timeouts;
+use dataplane::wire::MacAddr;
 use dataplane::wire::ethernet::VlanId;
 
 use crate::config::{self, Config, Driver};
@@ -59,7 +60,8 @@ fn port((number, port): (usize, &config::Port)) -> PortSettings {
         device: match port.driver {
             Driver::Tap => {
                 let interface = port.interface.as_deref().unwrap_or_default();
-                Device::Virtual(format!("net_tap{number},iface={interface}"))
+                let mac = tap_mac(port.address.address());
+                Device::Virtual(format!("net_tap{number},iface={interface},mac={mac}"))
             }
             Driver::Vdev => Device::Virtual(device),
             Driver::Pci => Device::Pci(device),
@@ -72,6 +74,14 @@ fn port((number, port): (usize, &config::Port)) -> PortSettings {
             vlan: port.vlan.and_then(|vlan| VlanId::new(vlan.get())),
         },
     }
+}
+
+/// A TAP port's Ethernet address: locally administered, and made of its IPv4 address, so that it is
+/// unique on the segment and the same after a restart. With another one after each start, neighbors
+/// would go on sending to the old one until their caches expire.
+fn tap_mac(address: Ipv4Addr) -> MacAddr {
+    let [a, b, c, d] = address.octets();
+    MacAddr([0x02, 0x76, a, b, c, d])
 }
 
 /// Idle timeouts of all services.

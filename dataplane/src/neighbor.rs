@@ -23,10 +23,11 @@ use crate::wire::MacAddr;
 
 /// Neighbors that a worker knows at most.
 pub const CAPACITY: usize = 4096;
-/// Packets that wait for one neighbor at most.
-pub const WAITING_EACH: usize = 16;
+/// Packets that wait for one neighbor at most: the first packets of this many flows, when all
+/// clients come at once after a start.
+pub const WAITING_EACH: usize = 512;
 /// Packets that wait for all neighbors at most.
-pub const WAITING_ALL: usize = 512;
+pub const WAITING_ALL: usize = 2048;
 /// Time between requests for the same neighbor.
 const RETRY: TickSpan = TickSpan(10);
 /// Requests without a reply before a neighbor counts as failed.
@@ -69,7 +70,7 @@ enum State {
 struct Neighbor {
     route: Route,
     state: State,
-    waiting: u8,
+    waiting: u16,
 }
 
 /// What a packet finds that wants to leave by a neighbor.

@@ -54,7 +54,7 @@ def packet(case, source, vip, port):
     """The IPv4 packet of a case."""
     good = ipv4(source, vip, TCP, syn(source, vip, port))
     if case == "truncated":
-        return good[:12]
+        return ipv4(source, vip, TCP, syn(source, vip, port)[:8])
     if case == "ipv4_header":
         return ipv4(source, vip, TCP, syn(source, vip, port), version_ihl=0x44)
     if case == "ipv4_length":
@@ -65,7 +65,7 @@ def packet(case, source, vip, port):
         return ipv4(source, vip, TCP, syn(source, vip, port, data_offset=4))
     if case == "udp_length":
         return ipv4(source, vip, UDP, datagram(1400, port))
-    if case == "not_for_us":
+    if case == "not_local":
         return ipv4(source, "192.0.2.1", TCP, syn(source, "192.0.2.1", port))
     raise SystemExit(f"unknown case {case}")
 

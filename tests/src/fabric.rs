@@ -133,9 +133,19 @@ fn make_scratch(prefix: &str) -> PathBuf {
     scratch
 }
 
+/// A kernel with br_netfilter looks into bridged IPv4 packets, and drops malformed ones before
+/// Viaduct sees them.
+fn keep_netfilter_out(namespace: &Namespace) {
+    let setting = "net.bridge.bridge-nf-call-iptables";
+    if std::path::Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables").exists() {
+        namespace.run(["sysctl", "-qw", &format!("{setting}=0")]);
+    }
+}
+
 /// The bridge has no spanning tree and no multicast snooping: a port that joins forwards at once.
 fn make_bridge(name: &str) -> Namespace {
     let namespace = Namespace::create(name);
+    keep_netfilter_out(&namespace);
     namespace.ip("link add br0 type bridge forward_delay 0 stp_state 0 mcast_snooping 0");
     namespace.ip(&format!("addr add {FABRIC}/24 dev br0"));
     namespace.ip("link set br0 up");

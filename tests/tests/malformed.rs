@@ -20,7 +20,7 @@ const REASONS: [&str; 7] = [
     "ipv4_checksum",
     "tcp_header",
     "udp_length",
-    "not_for_us",
+    "not_local",
 ];
 
 fn drops(stage: &Stage, reason: &str) -> f64 {

@@ -24,7 +24,8 @@ fn sigterm_ends_it_in_time_and_nothing_is_left() {
         "load",
         &format!("{words} --duration 6s --interval 5ms"),
     );
-    load(&client, &format!("{words} --requests 5"));
+    let before = load(&client, &format!("{words} --requests 5"));
+    assert_eq!((before.sums.ok, before.sums.failed()), (100, 0), "{before}");
     assert!(stage.fabric.namespace.has_interface(TAP));
     running.assert_runs();
     stage.viaduct.stop();

@@ -6,6 +6,7 @@
 //!                                                └── agent3 (nginx)
 //! ```
 
+use viaduct_tests::eventually::{eventually, expect};
 use viaduct_tests::peers::load;
 use viaduct_tests::stage::{Stage, WEB_PORT};
 
@@ -22,11 +23,10 @@ fn every_backend_gets_its_share_of_new_connections() {
     for server in &stage.servers {
         assert!(report.answers_of(&server.id) > 100, "{report}");
     }
-    let service = stage.viaduct.wait_for_backends("tcp", WEB_PORT, 3);
-    let flows: u64 = service
-        .backends
-        .iter()
-        .map(|backend| backend.flows_total)
-        .sum();
-    assert_eq!(flows, 600, "{service:?}");
+    eventually("the flows", || {
+        let service = stage.viaduct.wait_for_backends("tcp", WEB_PORT, 3);
+        let backends = service.backends.iter();
+        let flows: u64 = backends.map(|backend| backend.flows_total).sum();
+        expect(flows == 600, || format!("{flows} flows: {service:?}"))
+    });
 }

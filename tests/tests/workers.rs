@@ -21,7 +21,11 @@ fn connections_that_idle_go_on_with_two_workers() {
     assert_eq!((report.connections, report.moved), (200, 0), "{report}");
 
     let metrics = stage.viaduct.metrics();
-    assert!(metrics.value("viaduct_handoffs_total", &[]).is_some());
+    let handoffs = metrics.value("viaduct_handoffs_total", &[]);
+    assert!(
+        handoffs > Some(0.0),
+        "no reply came to the wrong worker: {handoffs:?}"
+    );
     for worker in ["0", "1"] {
         let received = metrics.value("viaduct_packets_received_total", &[("worker", worker)]);
         assert!(received.is_some(), "worker {worker} has no counter");

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use miette::Report;
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::config::{Config, ConfigError, Loaded};
 use crate::exit::Exit;
@@ -33,20 +33,25 @@ pub(super) fn load(file: &Path, err: &mut dyn Write) -> io::Result<Result<Loaded
     match Config::load(file, &cpus) {
         Ok(loaded) => Ok(Ok(loaded)),
         Err(error) => {
-            show(error, err)?;
+            show(&error, err)?;
             Ok(Err(Exit::Configuration))
         }
     }
 }
 
-fn show(error: ConfigError, err: &mut dyn Write) -> io::Result<()> {
-    writeln!(err, "{:?}", Report::new(error))
+/// Shows the line and a caret in plain ASCII: the same on a terminal, in a journal and in a ticket.
+fn show(diagnostic: &dyn Diagnostic, err: &mut dyn Write) -> io::Result<()> {
+    let mut text = String::new();
+    GraphicalReportHandler::new_themed(GraphicalTheme::none())
+        .render_report(&mut text, diagnostic)
+        .map_err(io::Error::other)?;
+    err.write_all(text.as_bytes())
 }
 
 /// Shows the oddities of a usable file.
 fn show_warnings(loaded: &Loaded, err: &mut dyn Write) -> io::Result<()> {
     for warning in &loaded.warnings {
-        writeln!(err, "{:?}", Report::new(warning.clone()))?;
+        show(warning, err)?;
     }
     Ok(())
 }
