@@ -1,9 +1,13 @@
 //! `viaduct run`: from the configuration file to the running process.
 
-use std::io::{self, Write};
+use std::env;
+use std::io::{self, IsTerminal, Write};
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::RunArgs;
 use super::config::load;
@@ -39,14 +43,32 @@ fn block_on(config: Config, eal_args: Vec<String>) -> anyhow::Result<()> {
 
 /// Logs go to standard error. If something else has set logging up already, it stays.
 fn start_logging(log: &Log, verbose: u8) {
-    let builder = fmt()
+    let layer = fmt::layer()
         .with_writer(io::stderr)
-        .with_max_level(filter(log.level.more(verbose)));
-    // An error means that logging is already set up.
-    let _ = match log.format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        .with_ansi(wants_colour());
+    let layer = match log.format {
+        LogFormat::Text => layer.boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };
+    // An error means that logging is already set up.
+    let _ = tracing_subscriber::registry()
+        .with(layer.with_filter(targets(log.level.more(verbose))))
+        .try_init();
+}
+
+/// Colours are for people at a terminal who have not declined them (no-color.org).
+fn wants_colour() -> bool {
+    let declined = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !declined
+}
+
+/// What is logged at a level. hickory reports every DNS query, at info; of its crates only
+/// warnings and errors are logged, at any level.
+fn targets(level: LogLevel) -> Targets {
+    let level = filter(level);
+    Targets::new()
+        .with_default(level)
+        .with_target("hickory_", level.min(LevelFilter::WARN))
 }
 
 fn filter(level: LogLevel) -> LevelFilter {
@@ -56,5 +78,26 @@ fn filter(level: LogLevel) -> LevelFilter {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn the_level_governs_our_own_messages_and_queries_are_never_logged() {
+        for level in [LogLevel::Info, LogLevel::Debug, LogLevel::Trace] {
+            let targets = targets(level);
+            assert!(targets.would_enable("control::dns", &Level::INFO));
+            assert!(!targets.would_enable("hickory_server::server", &Level::INFO));
+            assert!(targets.would_enable("hickory_server::server", &Level::WARN));
+            assert!(!targets.would_enable("hickory_net::tcp::tcp_stream", &Level::DEBUG));
+        }
+        let errors = targets(LogLevel::Error);
+        assert!(!errors.would_enable("hickory_server::server", &Level::WARN));
+        assert!(!errors.would_enable("control::dns", &Level::WARN));
     }
 }

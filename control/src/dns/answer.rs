@@ -1,89 +1,106 @@
-//! From the bytes of a query to the bytes of its answer, or to silence.
-//!
-//! Silence is for what is no query: fewer bytes than a header, and responses, whose answer
-//! would invite an endless exchange. Whatever else cannot be read is answered FORMERR.
+//! From a query to its answer: a pure function of the zone and the query.
 
-use hickory_proto::op::{
-    Edns, Header, Message, MessageType, Metadata, OpCode, Query, ResponseCode,
+use std::slice::Iter;
+use std::sync::LazyLock;
+
+use hickory_server::net::xfer::Protocol;
+use hickory_server::proto::op::{Edns, Message, Metadata, OpCode, Query, ResponseCode};
+use hickory_server::proto::rr::{DNSClass, Record, RecordType};
+use hickory_server::proto::serialize::binary::{BinDecoder, BinEncoder};
+use hickory_server::server::Request;
+use hickory_server::zone_handler::{
+    MessageRequest, MessageResponse, MessageResponseBuilder, Queries,
 };
-use hickory_proto::rr::{DNSClass, Record, RecordType};
-use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
 use super::zone::{Lookup, Zone};
 
-/// Largest UDP message without EDNS (RFC 1035, section 4.2.1).
-const UDP_PLAIN: u16 = 512;
-/// Largest UDP message at all: what passes everywhere without fragments.
+/// Largest UDP message: what passes everywhere without fragments.
 const UDP_EDNS: u16 = 1232;
 
-/// What a message came over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transport {
-    /// Answers are limited in size.
-    Udp,
-    /// Answers have up to 65535 bytes.
-    Tcp,
-}
+/// What goes back where there is not exactly one question.
+static NO_QUESTION: LazyLock<Queries> = LazyLock::new(|| {
+    Queries::read(&mut BinDecoder::new(&[]), 0).expect("no questions are read from no bytes")
+});
 
-/// An answer and its response code.
+/// An answer in the form that hickory sends.
+pub(super) type Response<'a> =
+    MessageResponse<'a, 'a, Iter<'a, Record>, Iter<'a, Record>, Iter<'a, Record>, Iter<'a, Record>>;
+
+/// An answer: the question as it came, byte by byte, and what is said to it.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) bytes: Vec<u8>,
-    pub(super) code: ResponseCode,
+pub(super) struct Answer<'q> {
+    question: &'q Queries,
+    content: Message,
 }
 
-/// Answers one message.
-pub(super) fn answer(zone: &Zone, query: &[u8], transport: Transport) -> Option<Answer> {
-    let header = Header::read(&mut BinDecoder::new(query)).ok()?;
-    if header.metadata.message_type == MessageType::Response {
-        return None;
-    }
-    let (response, udp_limit) = respond(zone, &header, query);
-    let limit = match transport {
-        Transport::Udp => udp_limit,
-        Transport::Tcp => u16::MAX,
+/// Answers one query.
+pub(super) fn answer<'q>(zone: &Zone, request: &'q Request) -> Answer<'q> {
+    let content = respond(zone, request);
+    let limit = match request.protocol() {
+        Protocol::Udp => content.max_payload(),
+        _ => u16::MAX,
     };
-    encode(&response, usize::from(limit))
+    let question = match request.queries.len() {
+        1 => &request.queries,
+        _ => &NO_QUESTION,
+    };
+    Answer { question, content }.within(limit)
 }
 
-/// The response, and how large it may be over UDP.
-fn respond(zone: &Zone, header: &Header, bytes: &[u8]) -> (Message, u16) {
-    let bare = |code| (bare(&header.metadata, code), UDP_PLAIN);
-    if header.metadata.op_code != OpCode::Query {
-        return bare(ResponseCode::NotImp);
+impl Answer<'_> {
+    pub(super) fn metadata(&self) -> Metadata {
+        self.content.metadata
     }
-    // Checked before the rest is read: a reader takes memory for as many as the header claims.
-    if header.counts.queries != 1 {
-        return bare(ResponseCode::FormErr);
+
+    pub(super) fn response(&self) -> Response<'_> {
+        let content = &self.content;
+        MessageResponseBuilder::new(self.question, content.edns.as_ref()).build(
+            content.metadata,
+            &content.answers,
+            &content.authorities,
+            &[],
+            &content.additionals,
+        )
     }
-    match Message::from_vec(bytes) {
-        Ok(query) => (respond_to(zone, &query), query.max_payload().min(UDP_EDNS)),
-        Err(_) => bare(ResponseCode::FormErr),
+
+    /// What does not fit is left out as a whole, and the client told to come over TCP. Left to
+    /// hickory, as many records as fit would be sent, and none of EDNS (RFC 6891, section 6.1.1).
+    fn within(self, limit: u16) -> Self {
+        let mut bytes = Vec::new();
+        let mut encoder = BinEncoder::new(&mut bytes);
+        encoder.set_max_size(limit);
+        match self.response().destructive_emit(&mut encoder) {
+            Ok(info) if !info.truncation => self,
+            _ => Self {
+                content: self.content.truncate(),
+                ..self
+            },
+        }
     }
 }
 
-/// A response with a code and nothing else.
-fn bare(request: &Metadata, code: ResponseCode) -> Message {
-    let mut response = Message::response(request.id, request.op_code);
-    response.metadata = Metadata::response_from_request(request);
-    response.metadata.response_code = code;
+fn respond(zone: &Zone, request: &MessageRequest) -> Message {
+    let mut response = Message::response(request.metadata.id, request.metadata.op_code);
+    response.metadata = Metadata::response_from_request(&request.metadata);
+    response.edns = request.edns.as_ref().map(|_| edns(request.max_payload()));
+    response.metadata.response_code = match request.queries.queries() {
+        _ if request.metadata.op_code != OpCode::Query => ResponseCode::NotImp,
+        [_] if request.version() > 0 => ResponseCode::BADVERS,
+        [question] if is_served(question.original()) => {
+            fill(zone, question.original(), &mut response)
+        }
+        [_] => ResponseCode::Refused,
+        _ => ResponseCode::FormErr,
+    };
     response
 }
 
-fn respond_to(zone: &Zone, query: &Message) -> Message {
-    let mut response = bare(&query.metadata, ResponseCode::NoError);
-    response.add_queries(query.queries.iter().cloned());
-    if query.edns.is_some() {
-        let mut edns = Edns::new();
-        edns.set_max_payload(UDP_EDNS);
-        response.set_edns(edns);
-    }
-    match query.queries.first() {
-        Some(_) if query.version() > 0 => response.metadata.response_code = ResponseCode::BADVERS,
-        Some(question) if is_served(question) => fill(zone, question, &mut response),
-        _ => response.metadata.response_code = ResponseCode::Refused,
-    }
-    response
+/// The size in a response's EDNS is what hickory limits the response to over UDP. Hence it is
+/// the client's if that is smaller than ours.
+fn edns(requested: u16) -> Edns {
+    let mut edns = Edns::new();
+    edns.set_max_payload(requested.min(UDP_EDNS));
+    edns
 }
 
 /// Only the Internet class, no zone transfers, no signatures.
@@ -98,23 +115,26 @@ fn is_served(question: &Query) -> bool {
     question.query_class() == DNSClass::IN && !refused.contains(&kind)
 }
 
-fn fill(zone: &Zone, question: &Query, response: &mut Message) {
-    response.metadata.authoritative = true;
-    match zone.lookup(question.name(), question.query_type()) {
+/// Puts the zone's records into the response and returns its code.
+fn fill(zone: &Zone, question: &Query, response: &mut Message) -> ResponseCode {
+    let lookup = zone.lookup(question.name(), question.query_type());
+    response.metadata.authoritative = lookup != Lookup::OtherZone;
+    match lookup {
         Lookup::Records(mut records) => {
             rotate(&mut records, response.metadata.id);
-            response.insert_additionals(zone.glue(&records));
-            response.insert_answers(records);
+            response.additionals = zone.glue(&records);
+            response.answers = records;
+            ResponseCode::NoError
         }
-        Lookup::NoData => response.insert_authorities(vec![zone.negative()]),
+        Lookup::NoData => {
+            response.authorities = vec![zone.negative()];
+            ResponseCode::NoError
+        }
         Lookup::NoName => {
-            response.metadata.response_code = ResponseCode::NXDomain;
-            response.insert_authorities(vec![zone.negative()]);
+            response.authorities = vec![zone.negative()];
+            ResponseCode::NXDomain
         }
-        Lookup::OtherZone => {
-            response.metadata.authoritative = false;
-            response.metadata.response_code = ResponseCode::Refused;
-        }
+        Lookup::OtherZone => ResponseCode::Refused,
     }
 }
 
@@ -122,15 +142,4 @@ fn fill(zone: &Zone, question: &Query, response: &mut Message) {
 fn rotate(records: &mut [Record], id: u16) {
     let length = records.len();
     records.rotate_left(usize::from(id) % length.max(1));
-}
-
-/// What does not fit is left out as a whole, and the client told to come over TCP.
-fn encode(response: &Message, limit: usize) -> Option<Answer> {
-    let whole = response.to_vec().ok()?;
-    let bytes = match whole.len() <= limit {
-        true => whole,
-        false => response.truncate().to_vec().ok()?,
-    };
-    let code = response.metadata.response_code;
-    Some(Answer { bytes, code })
 }

@@ -1,9 +1,12 @@
-//! How many answers were sent, by response code. Written by the sockets' loops, read by metrics.
+//! How many answers were sent, by response code. Written by the request handler, read by metrics.
+//!
+//! hickory answers what is no well-formed message itself, with FORMERR and without a word to
+//! us. Those answers are not counted; FORMERR here counts queries without exactly one question.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hickory_proto::op::ResponseCode;
+use hickory_server::proto::op::ResponseCode;
 
 /// The response codes that this server sends, with their names in RFC 6895.
 const CODES: [(ResponseCode, &str); 7] = [
@@ -16,7 +19,7 @@ const CODES: [(ResponseCode, &str); 7] = [
     (ResponseCode::BADVERS, "BADVERS"),
 ];
 
-/// Answers sent since start, by response code. Clones share their counts.
+/// Answers to well-formed queries sent since start, by response code. Clones share their counts.
 #[derive(Clone, Debug, Default)]
 pub struct ResponseCounters(Arc<[AtomicU64; CODES.len()]>);
 

@@ -2,13 +2,10 @@
 //!
 //! [`bind`] opens the sockets, so that a taken port is an error at start; [`Bound::serve`]
 //! answers on them from one immutable `Zone`, which [`ZonePublisher::publish`] replaces as
-//! a whole. An answer is a pure function from the zone and the query's bytes (`answer`); the
-//! sockets' loops (`server`) know nothing about DNS but the length prefix of TCP.
+//! a whole. hickory's server owns the sockets and the wire format (`server`); ours is what it
+//! asks for every answer: a pure function of the zone and the query (`answer`).
 //!
-//! The loops are our own, with hickory for the wire format only: hickory's server accepts any
-//! number of TCP connections, answers malformed *responses*, which invites reflection loops,
-//! and logs every query. This module never recurses, forwards, caches, or accepts updates and
-//! zone transfers.
+//! This module never recurses, forwards, caches, or accepts updates and zone transfers.
 
 mod answer;
 mod counters;
@@ -22,7 +19,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use hickory_proto::rr::Name;
+use hickory_server::proto::rr::Name;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -137,11 +134,11 @@ impl Bound {
     #[must_use]
     pub fn serve(self, shutdown: CancellationToken) -> (ZonePublisher, JoinHandle<()>) {
         let (sender, receiver) = watch::channel(Arc::new(self.zone));
-        let service = server::Service {
+        let handler = server::Handler {
             zone: receiver,
             counters: self.counters,
         };
-        let handle = tokio::spawn(server::run(self.listeners, service, shutdown));
+        let handle = tokio::spawn(server::run(self.listeners, handler, shutdown));
         (ZonePublisher { zone: sender }, handle)
     }
 }

@@ -1,130 +1,93 @@
-//! The loops that read messages from sockets and write answers.
+//! hickory's server on our sockets, and the handler that it asks for every answer.
 //!
-//! What a client can take up is bounded: an answer over UDP is computed before the next query
-//! is read, the number of TCP connections is limited, and each has to send a whole message
-//! and take a whole answer in time.
+//! hickory reads and writes the messages, and answers itself what it cannot read (FORMERR). That
+//! includes malformed responses, which cannot start an endless exchange: the answer is a
+//! well-formed response, and those nobody answers. Well-formed responses and what is shorter
+//! than a header are met with silence.
+//!
+//! hickory has no bound on the number of TCP connections and no hook to set one. What bounds
+//! them is `PATIENCE` and the process's limit of open files; when that is reached, TCP clients
+//! wait and UDP goes on.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::{Semaphore, watch};
+use async_trait::async_trait;
+use hickory_server::Server;
+use hickory_server::net::runtime::Time;
+use hickory_server::proto::op::{Header, HeaderCounts, Metadata};
+use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Transport, answer};
+use super::answer::answer;
 use super::zone::Zone;
 use super::{Listener, ResponseCounters};
 
-/// TCP connections at a time, on each address. Further ones wait in the kernel's queue.
-const CONNECTIONS: usize = 256;
-/// How long a TCP client may take for one message, and for taking its answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Pause after a socket's error, such as too many open files, so that it cannot spin.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How long a TCP client may take for one message, or for taking its answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Answers that wait on a TCP connection: it is read again only when its answer is written.
+const WAITING: usize = 1;
 
-/// What every loop needs.
+/// Answers from the zone that is published at the time.
 #[derive(Clone, Debug)]
-pub(super) struct Service {
+pub(super) struct Handler {
     pub(super) zone: watch::Receiver<Arc<Zone>>,
     pub(super) counters: ResponseCounters,
 }
 
-impl Service {
-    fn answer(&self, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
+#[async_trait]
+impl RequestHandler for Handler {
+    async fn handle_request<R: ResponseHandler, T: Time>(
+        &self,
+        request: &Request,
+        mut client: R,
+    ) -> ResponseInfo {
         let zone = Arc::clone(&self.zone.borrow());
-        let answer = answer(&zone, query, transport)?;
-        self.counters.count(answer.code);
-        Some(answer.bytes)
+        let answer = answer(&zone, request);
+        match client.send_response(answer.response()).await {
+            Ok(sent) => {
+                self.counters.count(sent.response_code);
+                sent
+            }
+            Err(error) => {
+                tracing::debug!(%error, client = %request.src(), "DNS answer not sent");
+                unsent(answer.metadata())
+            }
+        }
     }
 }
 
-/// Serves all listeners until shutdown.
-pub(super) async fn run(listeners: Vec<Listener>, service: Service, shutdown: CancellationToken) {
-    let mut loops = JoinSet::new();
+fn unsent(metadata: Metadata) -> ResponseInfo {
+    let counts = HeaderCounts::default();
+    Header { metadata, counts }.into()
+}
+
+/// Serves all listeners until shutdown. Each socket has a server of its own, because a server
+/// tells that it has lost a socket only when it has lost them all.
+pub(super) async fn run(listeners: Vec<Listener>, handler: Handler, shutdown: CancellationToken) {
+    let mut servers = JoinSet::new();
     for Listener { udp, tcp } in listeners {
-        loops.spawn(serve_udp(udp, service.clone()));
-        loops.spawn(serve_tcp(tcp, service.clone()));
+        let mut server = Server::new(handler.clone());
+        server.register_socket(udp);
+        servers.spawn(serve(server, "UDP", shutdown.clone()));
+        let mut server = Server::new(handler.clone());
+        server.register_listener(tcp, PATIENCE, WAITING);
+        servers.spawn(serve(server, "TCP", shutdown.clone()));
     }
-    shutdown.cancelled().await;
-    loops.shutdown().await;
+    servers.join_all().await;
 }
 
-async fn serve_udp(socket: UdpSocket, service: Service) {
-    let mut buffer = vec![0; usize::from(u16::MAX)];
-    loop {
-        match socket.recv_from(&mut buffer).await {
-            Ok((length, from)) => reply(&socket, &service, &buffer[..length], from).await,
-            Err(error) => {
-                tracing::debug!(%error, "DNS over UDP");
-                sleep(PAUSE).await;
-            }
-        }
+async fn serve(mut server: Server<Handler>, protocol: &str, shutdown: CancellationToken) {
+    let lost = shutdown
+        .run_until_cancelled(server.block_until_done())
+        .await;
+    let result = match lost {
+        Some(result) => result,
+        None => server.shutdown_gracefully().await,
+    };
+    if let Err(error) = result {
+        tracing::error!(%error, protocol, "a DNS socket is lost; restart to serve on it again");
     }
-}
-
-async fn reply(socket: &UdpSocket, service: &Service, query: &[u8], from: SocketAddr) {
-    // Port 0 cannot be answered.
-    if from.port() != 0
-        && let Some(bytes) = service.answer(query, Transport::Udp)
-        && let Err(error) = socket.send_to(&bytes, from).await
-    {
-        // One client's route is no reason to keep the others waiting.
-        tracing::debug!(%error, %from, "DNS answer not sent");
-    }
-}
-
-async fn serve_tcp(listener: TcpListener, service: Service) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        let permit = Arc::clone(&permits).acquire_owned().await;
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let service = service.clone();
-                connections.spawn(async move {
-                    let _permit = permit;
-                    converse(stream, &service).await;
-                });
-            }
-            Err(error) => {
-                tracing::debug!(%error, "DNS over TCP");
-                sleep(PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Answers one connection's messages until it ends, errs, takes too long, or talks nonsense.
-async fn converse(mut stream: TcpStream, service: &Service) {
-    while let Ok(Ok(query)) = timeout(PATIENCE, read_message(&mut stream)).await {
-        let Some(bytes) = service.answer(&query, Transport::Tcp) else {
-            return;
-        };
-        if !matches!(
-            timeout(PATIENCE, write_message(&mut stream, &bytes)).await,
-            Ok(Ok(()))
-        ) {
-            return;
-        }
-    }
-}
-
-/// A message over TCP has its length in front (RFC 1035, section 4.2.2).
-async fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
-    let length = stream.read_u16().await?;
-    let mut message = vec![0; usize::from(length)];
-    stream.read_exact(&mut message).await?;
-    Ok(message)
-}
-
-async fn write_message(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {
-    let length = u16::try_from(message.len()).map_err(io::Error::other)?;
-    let framed = [&length.to_be_bytes(), message].concat();
-    stream.write_all(&framed).await
 }

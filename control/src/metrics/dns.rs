@@ -9,7 +9,7 @@ use crate::dns::ResponseCounters;
 const RESPONSES: Spec = Spec::counter(
     "viaduct_dns_responses_total",
     &["rcode"],
-    "DNS responses sent, by response code.",
+    "DNS responses sent to well-formed queries, by response code.",
 );
 
 /// Reads the DNS server's counters.
