@@ -137,7 +137,7 @@ fn make_scratch(prefix: &str) -> PathBuf {
 /// Viaduct sees them.
 fn keep_netfilter_out(namespace: &Namespace) {
     let setting = "net.bridge.bridge-nf-call-iptables";
-    if std::path::Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables").exists() {
+    if Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables").exists() {
         namespace.run(["sysctl", "-qw", &format!("{setting}=0")]);
     }
 }
