@@ -40,19 +40,20 @@ impl<F: Frame> Pipeline<F> {
         self.send(frame, packet, flow, direction, now)
     }
 
-    /// True if the packet starts anew on the ports of an old flow: a new TCP connection after the
-    /// old one has closed, or anything that may choose again because its backend is gone.
+    /// True if the packet starts anew on the ports of an old flow and may choose again: its backend
+    /// is gone, or drains and would get a new connection after the old one has closed.
     #[inline]
     fn is_superseded(&self, flow: FlowIndex, direction: Direction, packet: &Transport) -> bool {
         let starts = packet.key.protocol == Protocol::Udp || packet.flags.opens();
         if direction == Direction::Reverse || !starts {
             return false;
         }
-        let flow = self.flows.get(flow);
-        !self
-            .tables
-            .current()
-            .has_backend(flow.backend_slot, flow.backend_epoch)
+        let (flow, table) = (self.flows.get(flow), self.tables.current());
+        if flow.may_reopen() {
+            !table.takes_new(flow.backend_slot, flow.backend_epoch)
+        } else {
+            !table.has_backend(flow.backend_slot, flow.backend_epoch)
+        }
     }
 
     /// Rewrites a packet of a flow and follows it.

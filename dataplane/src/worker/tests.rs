@@ -454,6 +454,17 @@ fn a_new_connection_on_the_ports_of_a_closed_one_gets_through() {
 }
 
 #[test]
+fn a_draining_backend_gets_no_new_connection_on_the_ports_of_a_closed_one() {
+    let mut rig = rig(1, None);
+    rig.tables.publish(table(&[(1, 1)]));
+    open_and_close(&mut rig, 4000);
+    rig.tables.publish(table(&[(1, 0), (2, 1)]));
+    let again = seen(&rig.exchange(0, &tcp(client(4000), vip(80), "S", b"")));
+    assert_eq!(again.ends[1], backend_address(2));
+    assert_eq!(rig.counters[0].flows_ended.get(), 1);
+}
+
+#[test]
 fn timeouts_follow_the_state() {
     let mut rig = rig(1, None);
     let request = seen(&rig.exchange(0, &tcp(client(4000), vip(80), "S", b"")));
