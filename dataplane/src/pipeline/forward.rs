@@ -121,7 +121,7 @@ impl<F: Frame> Pipeline<F> {
         let transition = self
             .flows
             .follow(index, direction, packet.flags, now, timeout);
-        if transition == Transition::Reset {
+        if transition == Transition::Refused {
             self.end(index);
         }
     }

@@ -407,7 +407,7 @@ fn flows_spread_over_all_backends() {
 }
 
 #[test]
-fn a_reset_ends_the_flow_and_is_delivered() {
+fn a_refusal_ends_the_flow_and_is_delivered() {
     let mut rig = rig(1, None);
     let request = seen(&rig.exchange(0, &tcp(client(4000), vip(80), "S", b"")));
     let (from, to) = reply_ends(&request);
@@ -418,12 +418,69 @@ fn a_reset_ends_the_flow_and_is_delivered() {
     assert_eq!(rig.counters[0].flows_ended.get(), 1);
 }
 
-/// Opens and closes a connection; returns its first packet as the backend sees it.
-fn open_and_close(rig: &mut Rig, port: u16) -> Seen {
+/// Opens a connection; returns its first packet as the backend sees it.
+fn open(rig: &mut Rig, port: u16) -> Seen {
     let request = seen(&rig.exchange(0, &tcp(client(port), vip(80), "S", b"")));
     let (from, to) = reply_ends(&request);
     rig.exchange(0, &tcp(from, to, "SA", b""));
     rig.exchange(0, &tcp(client(port), vip(80), "A", b""));
+    request
+}
+
+#[test]
+fn a_stray_reset_does_not_end_a_connection_that_goes_on() {
+    for from_client in [true, false] {
+        let mut rig = rig(1, None);
+        let request = open(&mut rig, 4000);
+        let (from, to) = match from_client {
+            true => (client(4000), vip(80)),
+            false => reply_ends(&request),
+        };
+        // Whoever made this reset did not know the sequence numbers: its receiver ignores it.
+        rig.exchange(0, &tcp(from, to, "R", b""));
+        rig.exchange(0, &tcp(from, to, "A", b"still there"));
+        rig.now = Ticks(1999);
+        rig.run();
+        assert_eq!(rig.counters[0].flows_ended.get(), 0);
+        let later = seen(&rig.exchange(0, &tcp(client(4000), vip(80), "A", b"x")));
+        assert_eq!(later.ends, request.ends);
+    }
+}
+
+#[test]
+fn a_connection_that_was_reset_ends_after_the_closing_timeout() {
+    let mut rig = rig(1, None);
+    let request = open(&mut rig, 4000);
+    let (from, to) = reply_ends(&request);
+    rig.exchange(0, &tcp(client(4000), vip(80), "RA", b""));
+    // What was on its way when the client gave up does not bring the connection back.
+    rig.exchange(0, &tcp(from, to, "A", b"data"));
+    rig.now = Ticks(199);
+    rig.run();
+    assert_eq!(rig.counters[0].flows_ended.get(), 0);
+    rig.now = Ticks(200);
+    rig.run();
+    assert_eq!(rig.counters[0].flows_ended.get(), 1);
+}
+
+#[test]
+fn a_late_fin_of_the_old_connection_does_not_age_the_new_one() {
+    let mut rig = rig(1, None);
+    let request = open_and_close(&mut rig, 4000);
+    let (from, to) = reply_ends(&request);
+    rig.exchange(0, &tcp(client(4000), vip(80), "S", b""));
+    rig.exchange(0, &tcp(from, to, "FA", b""));
+    rig.exchange(0, &tcp(from, to, "SA", b""));
+    rig.exchange(0, &tcp(client(4000), vip(80), "A", b""));
+    rig.now = Ticks(1999);
+    rig.run();
+    assert_eq!(rig.counters[0].flows_ended.get(), 0);
+}
+
+/// Opens and closes a connection; returns its first packet as the backend sees it.
+fn open_and_close(rig: &mut Rig, port: u16) -> Seen {
+    let request = open(rig, port);
+    let (from, to) = reply_ends(&request);
     rig.exchange(0, &tcp(from, to, "FA", b""));
     rig.exchange(0, &tcp(client(port), vip(80), "FA", b""));
     request
