@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::rewrite::{rewrite_ethernet, rewrite_ipv4};
-use super::{Pipeline, count_end, timeouts_of};
+use super::{Pipeline, account_end, timeouts_of};
 use crate::Protocol;
 use crate::clock::Ticks;
 use crate::flow::entry::Transition;
@@ -128,7 +128,7 @@ impl<F: Frame> Pipeline<F> {
 
     pub(super) fn end(&mut self, index: FlowIndex) {
         let flow = self.flows.remove(index);
-        count_end(&self.counters, &flow);
+        account_end(&self.counters, &mut self.neighbors, &flow);
     }
 
     /// Puts the Ethernet header on and sends the packet to its next hop, or lets it wait.

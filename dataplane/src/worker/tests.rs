@@ -79,7 +79,7 @@ fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
         vlan,
         mac: OURS,
         address: OWN,
-        subnet: Subnet::of(OWN, 24),
+        subnet: Subnet::of(OWN, 14),
         gateway: None,
     };
     let network = Arc::new(Network {
@@ -797,6 +797,24 @@ fn arp_from(sender_ip: Ipv4Addr, sender_mac: MacAddr) -> ArpPacket {
         target_mac,
         target_ip,
     }
+}
+
+#[test]
+fn clients_that_have_gone_leave_room_for_new_neighbors() {
+    let mut rig = rig(1, None);
+    rig.exchange(0, &udp(client(4000), vip(80), b""));
+    for n in 0..2 * neighbor::CAPACITY as u32 {
+        rig.now = Ticks(n * 20);
+        // A whole Ethernet of clients: each has its own next hop.
+        let address = Ipv4Addr::from_bits(OWN.to_bits() & !0x1_ffff | n);
+        rig.put(0, &udp((CLIENT_MAC, (address, 9).into()), vip(80), b""));
+        rig.run();
+    }
+    assert_eq!(rig.dropped(DropReason::NeighborTable), 0);
+    assert_eq!(
+        rig.counters[0].flows_created.get(),
+        2 * neighbor::CAPACITY as u64 + 1
+    );
 }
 
 #[test]
