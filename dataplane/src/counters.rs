@@ -109,7 +109,7 @@ pub struct WorkerCounters {
     pub originated: Counter,
     /// Flows made.
     pub flows_created: Counter,
-    /// Flows that ended by a reset or were idle for too long.
+    /// Flows that ended: refused, or idle for too long.
     pub flows_ended: Counter,
     /// Turns of the loop that found packets.
     pub busy_turns: Counter,

@@ -12,6 +12,7 @@
 //!                      Failed  (asked again after RETRY, when next needed)
 //! ```
 
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
 use hashbrown::HashMap;
@@ -32,10 +33,13 @@ pub const WAITING_ALL: usize = 2048;
 const RETRY: TickSpan = TickSpan(10);
 /// Requests without a reply before a neighbor counts as failed.
 const ATTEMPTS: u8 = 3;
+/// Places that are looked at for one that is free. Bounds the time that a new flow takes.
+const SEARCH: usize = 64;
 /// Age at which a known neighbor is asked again.
 const REFRESH: TickSpan = TickSpan(300);
 
-/// Refers to a neighbor of one worker. Stays valid: a place is never given to another address.
+/// Refers to a neighbor of one worker. Valid until [`Neighbors::unrefer`], and as long as a frame
+/// waits: a place is given to another address only when nobody uses it and all others are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NeighborRef(u16);
 
@@ -71,6 +75,16 @@ struct Neighbor {
     route: Route,
     state: State,
     waiting: u16,
+    /// Referred to by this many flows.
+    users: u32,
+    /// In the list of places that may be unused.
+    listed: bool,
+}
+
+impl Neighbor {
+    const fn is_free(&self) -> bool {
+        self.users == 0 && self.waiting == 0 && !matches!(self.state, State::Asking { .. })
+    }
 }
 
 /// What a packet finds that wants to leave by a neighbor.
@@ -103,42 +117,88 @@ pub struct Neighbors<F> {
     requests: Vec<u16>,
     /// Places in state `Asking`.
     asking: Vec<u16>,
+    /// Places that lost their last user, the longest ago first; some are in use again.
+    unused: VecDeque<u16>,
 }
 
 impl<F> Default for Neighbors<F> {
     fn default() -> Self {
         Self {
             places: Vec::with_capacity(CAPACITY),
-            by_address: HashMap::with_capacity_and_hasher(CAPACITY, KeyHasher::default()),
+            // Twice what it holds: with room to spare, a map whose keys change makes room for
+            // new ones within its own memory.
+            by_address: HashMap::with_capacity_and_hasher(2 * CAPACITY, KeyHasher::default()),
             waiting: Vec::with_capacity(WAITING_ALL),
             requests: Vec::with_capacity(CAPACITY),
             asking: Vec::with_capacity(CAPACITY),
+            unused: VecDeque::with_capacity(CAPACITY),
         }
     }
 }
 
 impl<F> Neighbors<F> {
-    /// The neighbor of this route; `None` if the table is full.
+    /// The neighbor of this route, with one more user; `None` if the table is full.
     pub fn refer(&mut self, route: Route, now: Ticks) -> Option<NeighborRef> {
         let key = (route.interface.0, route.next_hop);
-        if let Some(&place) = self.by_address.get(&key) {
-            return Some(NeighborRef(place));
-        }
-        if self.places.len() == CAPACITY {
-            return None;
-        }
-        let place = self.places.len() as u16;
-        // Failed long ago: the first packet asks.
-        let state = State::Failed {
-            since: Ticks(now.0.wrapping_sub(RETRY.0)),
+        let place = match self.by_address.get(&key) {
+            Some(&place) => place,
+            None => self.add(route, now)?,
         };
-        self.places.push(Neighbor {
-            route,
-            state,
-            waiting: 0,
-        });
-        self.by_address.insert(key, place);
+        self.places[usize::from(place)].users += 1;
         Some(NeighborRef(place))
+    }
+
+    /// Gives up one use of a neighbor.
+    pub fn unrefer(&mut self, neighbor: NeighborRef) {
+        let entry = &mut self.places[usize::from(neighbor.0)];
+        entry.users -= 1;
+        if entry.users == 0 && !entry.listed {
+            entry.listed = true;
+            self.unused.push_back(neighbor.0);
+        }
+    }
+
+    fn add(&mut self, route: Route, now: Ticks) -> Option<u16> {
+        let entry = Neighbor {
+            route,
+            // Failed long ago: the first packet asks.
+            state: State::Failed {
+                since: Ticks(now.0.wrapping_sub(RETRY.0)),
+            },
+            waiting: 0,
+            users: 0,
+            listed: false,
+        };
+        let place = if self.places.len() < CAPACITY {
+            self.places.push(entry);
+            self.places.len() as u16 - 1
+        } else {
+            let place = self.take_unused()?;
+            self.places[usize::from(place)] = entry;
+            place
+        };
+        self.by_address
+            .insert((route.interface.0, route.next_hop), place);
+        Some(place)
+    }
+
+    /// Takes a place from an address that nobody uses.
+    fn take_unused(&mut self) -> Option<u16> {
+        for _ in 0..self.unused.len().min(SEARCH) {
+            let place = self.unused.pop_front()?;
+            let entry = &mut self.places[usize::from(place)];
+            if entry.is_free() {
+                let route = entry.route;
+                self.by_address.remove(&(route.interface.0, route.next_hop));
+                return Some(place);
+            }
+            entry.listed = entry.users == 0;
+            if entry.listed {
+                // Packets still wait.
+                self.unused.push_back(place);
+            }
+        }
+        None
     }
 
     /// The interface by which this neighbor is reached.
@@ -335,7 +395,7 @@ mod tests {
     #[test]
     fn queues_are_bounded() {
         let (mut neighbors, neighbor) = asked();
-        let taken = (0..100)
+        let taken = (0..)
             .take_while(|&f| neighbors.wait(neighbor, f).is_ok())
             .count();
         assert_eq!(taken, WAITING_EACH);
@@ -371,16 +431,68 @@ mod tests {
         assert_eq!(neighbors.next_request(), None);
     }
 
+    fn route(n: u32) -> Route {
+        Route {
+            next_hop: Ipv4Addr::from_bits(n),
+            ..ROUTE
+        }
+    }
+
+    #[test]
+    fn places_that_no_flow_uses_are_given_to_others() {
+        let mut neighbors = Neighbors::<u32>::default();
+        let kept = neighbors.refer(route(0), Ticks(0)).expect("there is room");
+        for n in 1..20 * CAPACITY as u32 {
+            let neighbor = neighbors.refer(route(n), Ticks(0)).expect("a free place");
+            assert_ne!(neighbor, kept);
+            assert_eq!(neighbors.lookup(neighbor, Ticks(0)), Lookup::Unresolved);
+            assert_eq!(neighbors.next_request(), Some(route(n)));
+            let update = NeighborUpdate {
+                address: route(n).next_hop,
+                ..UPDATE
+            };
+            neighbors.learn(update, Ticks(0), |_, _, _| {});
+            neighbors.unrefer(neighbor);
+        }
+        assert_eq!(neighbors.refer(route(0), Ticks(0)), Some(kept));
+    }
+
+    #[test]
+    fn a_place_with_packets_that_wait_is_not_given_away() {
+        let (mut neighbors, neighbor) = asked();
+        neighbors.wait(neighbor, 7).expect("there is room");
+        neighbors.unrefer(neighbor);
+        for n in 0..CAPACITY as u32 - 1 {
+            assert!(neighbors.refer(route(n), Ticks(0)).is_some());
+        }
+        assert_eq!(neighbors.refer(route(1 << 31), Ticks(0)), None);
+        let mut failed = vec![];
+        for now in 1..=30 {
+            neighbors.tick(Ticks(now), |frame| failed.push(frame));
+        }
+        assert_eq!(failed, [7]);
+        assert_eq!(neighbors.refer(route(1 << 31), Ticks(30)), Some(neighbor));
+    }
+
+    #[test]
+    fn a_place_that_is_used_again_is_kept() {
+        let (mut neighbors, neighbor) = asked();
+        neighbors.learn(UPDATE, Ticks(1), |_, _, _| {});
+        neighbors.unrefer(neighbor);
+        assert_eq!(neighbors.refer(ROUTE, Ticks(2)), Some(neighbor));
+        assert_eq!(neighbors.lookup(neighbor, Ticks(2)), Lookup::Known(MAC));
+        for n in 0..CAPACITY as u32 - 1 {
+            assert!(neighbors.refer(route(n), Ticks(2)).is_some());
+        }
+        assert_eq!(neighbors.refer(route(1 << 31), Ticks(2)), None);
+    }
+
     #[test]
     fn strangers_are_not_learned_and_the_table_is_bounded() {
         let mut neighbors = Neighbors::<()>::default();
         neighbors.learn(UPDATE, Ticks(0), |_, _, ()| {});
         for n in 0..CAPACITY as u32 {
-            let route = Route {
-                next_hop: Ipv4Addr::from_bits(n),
-                ..ROUTE
-            };
-            assert!(neighbors.refer(route, Ticks(0)).is_some());
+            assert!(neighbors.refer(route(n), Ticks(0)).is_some());
         }
         assert_eq!(neighbors.refer(ROUTE, Ticks(0)), None);
     }

@@ -30,8 +30,8 @@ pub enum State {
     Established,
     /// TCP: one side has sent FIN.
     HalfClosed,
-    /// TCP: both sides have sent FIN. The ports stay reserved, because the side that closed
-    /// first remembers the connection for a while (RFC 9293, TIME-WAIT).
+    /// TCP: both sides have sent FIN, or one has sent RST. The ports stay reserved, because the side
+    /// that closed first remembers the connection for a while (RFC 9293, TIME-WAIT).
     Closed,
     /// UDP.
     Datagram,
@@ -44,8 +44,8 @@ pub enum Transition {
     None,
     /// The state changed, and with it the timeout.
     Changed,
-    /// The connection was reset: the flow ends with this packet.
-    Reset,
+    /// The connection was refused: the flow ends with this packet.
+    Refused,
 }
 
 /// A flow of NAT mode. For IPv4 it is exactly one cache line.
@@ -91,7 +91,7 @@ pub struct Flow<A> {
     pub protocol: Protocol,
     /// How far it is.
     pub state: State,
-    /// Which sides have sent SYN or FIN.
+    /// Which sides have sent what.
     pub(crate) seen: Seen,
 }
 
@@ -106,7 +106,7 @@ pub struct Rewrite {
     pub neighbor: NeighborRef,
 }
 
-/// Flags of TCP seen from either side.
+/// Flags of TCP seen from either side. The state follows from them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen(u8);
 
@@ -114,13 +114,46 @@ impl Seen {
     const BACKEND_SYN: u8 = 1;
     const CLIENT_FIN: u8 = 2;
     const BACKEND_FIN: u8 = 4;
+    const CLIENT_RST: u8 = 8;
+    const BACKEND_RST: u8 = 16;
+    /// The client has acknowledged the backend's SYN.
+    const OPEN: u8 = 32;
 
-    fn add(&mut self, bit: u8) {
-        self.0 |= bit;
+    const FINS: u8 = Self::CLIENT_FIN | Self::BACKEND_FIN;
+    const RSTS: u8 = Self::CLIENT_RST | Self::BACKEND_RST;
+
+    fn note(&mut self, direction: Direction, flags: TcpFlags) {
+        let (fin, rst) = match direction {
+            Direction::Forward => (Self::CLIENT_FIN, Self::CLIENT_RST),
+            Direction::Reverse => (Self::BACKEND_FIN, Self::BACKEND_RST),
+        };
+        // Whoever has reset a connection sends nothing more on it. If a packet comes after all,
+        // the reset was somebody else's, or not accepted.
+        self.0 &= !rst;
+        if flags.has(TcpFlags::RST) {
+            self.0 |= rst;
+        } else if flags.has(TcpFlags::FIN) {
+            self.0 |= fin;
+        } else if direction == Direction::Reverse && flags.has(TcpFlags::SYN) {
+            // A FIN before it belongs to an earlier connection on the same ports.
+            self.0 = self.0 & !fin | Self::BACKEND_SYN;
+        }
+        let acknowledges = direction == Direction::Forward && flags.has(TcpFlags::ACK);
+        if acknowledges && self.0 & Self::BACKEND_SYN != 0 {
+            self.0 |= Self::OPEN;
+        }
     }
 
-    const fn has(self, bits: u8) -> bool {
-        self.0 & bits == bits
+    const fn state(self) -> State {
+        if self.0 & Self::RSTS != 0 || self.0 & Self::FINS == Self::FINS {
+            State::Closed
+        } else if self.0 & Self::FINS != 0 {
+            State::HalfClosed
+        } else if self.0 & Self::OPEN != 0 {
+            State::Established
+        } else {
+            State::Handshake
+        }
     }
 }
 
@@ -206,48 +239,23 @@ impl<A: Address> Flow<A> {
     }
 
     /// Follows one packet. Half-closed connections keep the established timeout's data flowing:
-    /// every packet renews `last_seen`, so only silence ends them sooner.
+    /// every packet renews `last_seen`, so only silence ends them sooner. A reset does not end a
+    /// connection at once: sequence numbers are not followed, so a blind one looks like a right one.
     pub fn follow(&mut self, direction: Direction, flags: TcpFlags, now: Ticks) -> Transition {
         self.last_seen = now;
         if self.protocol == Protocol::Udp {
             return Transition::None;
         }
-        if flags.has(TcpFlags::RST) {
-            return Transition::Reset;
+        if flags.has(TcpFlags::RST) && self.state == State::Handshake {
+            return Transition::Refused;
         }
         let before = self.state;
-        self.note(direction, flags);
-        self.state = self.next_state(direction, flags);
+        self.seen.note(direction, flags);
+        self.state = self.seen.state();
         if self.state == before {
             Transition::None
         } else {
             Transition::Changed
-        }
-    }
-
-    fn note(&mut self, direction: Direction, flags: TcpFlags) {
-        match direction {
-            Direction::Reverse if flags.has(TcpFlags::SYN) => self.seen.add(Seen::BACKEND_SYN),
-            Direction::Reverse if flags.has(TcpFlags::FIN) => self.seen.add(Seen::BACKEND_FIN),
-            Direction::Forward if flags.has(TcpFlags::FIN) => self.seen.add(Seen::CLIENT_FIN),
-            _ => {}
-        }
-    }
-
-    fn next_state(&self, direction: Direction, flags: TcpFlags) -> State {
-        let fins = Seen::CLIENT_FIN | Seen::BACKEND_FIN;
-        if self.seen.has(fins) {
-            return State::Closed;
-        }
-        if self.seen.0 & fins != 0 {
-            return State::HalfClosed;
-        }
-        let acknowledged = direction == Direction::Forward
-            && flags.has(TcpFlags::ACK)
-            && self.seen.has(Seen::BACKEND_SYN);
-        match self.state {
-            State::Handshake if acknowledged => State::Established,
-            state => state,
         }
     }
 

@@ -4,6 +4,8 @@
 //! [`crate::network::PortRange`]). One port serves many flows at once, as long as they go to
 //! different backends: what must be unique is the key of the replies. Ports are tried in turn, so
 //! that one comes back only after all others: backends remember closed connections for a while.
+//! Connections that were opened together and stay leave long runs of ports in use. When some ports
+//! in turn are taken, the remaining tries are spread evenly over all.
 
 use super::hash::Seed;
 use super::key::{Address, FlowKey};
@@ -14,6 +16,12 @@ use crate::network::PortRange;
 /// Ports that are tried for one flow. At nine ports of ten in use towards one backend, one flow in
 /// 800 finds none.
 const TRIES: u32 = 64;
+
+/// Tries in turn before the others are spread.
+const IN_TURN: u32 = 8;
+
+/// The golden ratio's fraction of 2^32: steps of this part of a whole never cluster.
+const GOLDEN: u64 = 0x9e37_79b9;
 
 /// The source addresses and ports of one worker.
 #[derive(Clone, Debug)]
@@ -48,7 +56,12 @@ impl<A: Address> SnatPorts<A> {
         protocol: Protocol,
     ) -> Option<(A, u16)> {
         let tries = TRIES.min(self.places());
-        (0..tries).map(|_| self.advance()).find(|&(address, port)| {
+        let spreads = self.places() > TRIES;
+        let try_number = |n| match spreads && n >= IN_TURN {
+            true => self.leap(n),
+            false => self.advance(),
+        };
+        (0..tries).map(try_number).find(|&(address, port)| {
             !flows.has(FlowKey {
                 source: backend.0,
                 destination: address,
@@ -72,6 +85,18 @@ impl<A: Address> SnatPorts<A> {
         } else {
             place + 1
         };
+        self.at(place)
+    }
+
+    /// The place `n` long steps after the next one, which stays the next.
+    fn leap(&self, n: u32) -> (A, u16) {
+        let places = u64::from(self.places());
+        let step = (places * GOLDEN) >> 32;
+        let place = (u64::from(self.next) + u64::from(n) * step) % places;
+        self.at(place as u32)
+    }
+
+    fn at(&self, place: u32) -> (A, u16) {
         let addresses = self.addresses.len() as u32;
         let address = self.addresses[(place % addresses) as usize];
         let port = u32::from(self.share.first) + place / addresses;
@@ -135,6 +160,24 @@ mod tests {
                 None,
                 "all in use"
             );
+        }
+    }
+
+    #[test]
+    fn a_long_run_of_ports_in_use_is_leapt_over() {
+        let addresses = vec![Ipv4Addr::new(10, 0, 0, 3)];
+        let (first, last) = (2000, 11_999);
+        let mut ports = SnatPorts::new(addresses, PortRange { first, last });
+        let mut flows = FlowTable::new(10_000, Ticks(0));
+        let start = ports.next;
+        // Connections that were opened one after another and stay.
+        for client in 0..5000 {
+            assert!(take(&mut ports, &mut flows, BACKENDS[0], client).is_some());
+        }
+        ports.next = start;
+        for client in 5000..8000 {
+            let port = take(&mut ports, &mut flows, BACKENDS[0], client);
+            assert!(port.is_some(), "flow {client}");
         }
     }
 

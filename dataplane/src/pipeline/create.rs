@@ -33,9 +33,33 @@ impl<F: Frame> Pipeline<F> {
         let opens = key.protocol == Protocol::Udp || packet.flags.opens();
         let choice = self.choose(packet, opens)?;
         let client = (key.source, key.source_port);
+        let backend = self.next_hop(choice.address.0, now)?;
+        let made = self.next_hop(client.0, now).and_then(|to_client| {
+            let made = self.connect(packet, &choice, [backend, to_client], now);
+            self.unrefer_if_failed(&made, to_client);
+            made
+        });
+        self.unrefer_if_failed(&made, backend);
+        made
+    }
+
+    fn unrefer_if_failed(&mut self, made: &Result<FlowIndex, DropReason>, neighbor: NeighborRef) {
+        if made.is_err() {
+            self.neighbors.unrefer(neighbor);
+        }
+    }
+
+    /// Makes the flow with these next hops, to the backend and to the client.
+    fn connect(
+        &mut self,
+        packet: &Transport,
+        choice: &Choice,
+        [to_backend, to_client]: [NeighborRef; 2],
+        now: Ticks,
+    ) -> Result<FlowIndex, DropReason> {
+        let key = packet.key;
+        let client = (key.source, key.source_port);
         let vip = (key.destination, key.destination_port);
-        let to_backend = self.next_hop(choice.address.0, now)?;
-        let to_client = self.next_hop(client.0, now)?;
         let snat = self
             .snat
             .choose(&self.flows, choice.address, key.protocol)

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::rewrite::{rewrite_ethernet, rewrite_ipv4};
-use super::{Pipeline, count_end, timeouts_of};
+use super::{Pipeline, account_end, timeouts_of};
 use crate::Protocol;
 use crate::clock::Ticks;
 use crate::flow::entry::Transition;
@@ -40,19 +40,20 @@ impl<F: Frame> Pipeline<F> {
         self.send(frame, packet, flow, direction, now)
     }
 
-    /// True if the packet starts anew on the ports of an old flow: a new TCP connection after the
-    /// old one has closed, or anything that may choose again because its backend is gone.
+    /// True if the packet starts anew on the ports of an old flow and may choose again: its backend
+    /// is gone, or drains and would get a new connection after the old one has closed.
     #[inline]
     fn is_superseded(&self, flow: FlowIndex, direction: Direction, packet: &Transport) -> bool {
         let starts = packet.key.protocol == Protocol::Udp || packet.flags.opens();
         if direction == Direction::Reverse || !starts {
             return false;
         }
-        let flow = self.flows.get(flow);
-        !self
-            .tables
-            .current()
-            .has_backend(flow.backend_slot, flow.backend_epoch)
+        let (flow, table) = (self.flows.get(flow), self.tables.current());
+        if flow.may_reopen() {
+            !table.takes_new(flow.backend_slot, flow.backend_epoch)
+        } else {
+            !table.has_backend(flow.backend_slot, flow.backend_epoch)
+        }
     }
 
     /// Rewrites a packet of a flow and follows it.
@@ -120,14 +121,14 @@ impl<F: Frame> Pipeline<F> {
         let transition = self
             .flows
             .follow(index, direction, packet.flags, now, timeout);
-        if transition == Transition::Reset {
+        if transition == Transition::Refused {
             self.end(index);
         }
     }
 
     pub(super) fn end(&mut self, index: FlowIndex) {
         let flow = self.flows.remove(index);
-        count_end(&self.counters, &flow);
+        account_end(&self.counters, &mut self.neighbors, &flow);
     }
 
     /// Puts the Ethernet header on and sends the packet to its next hop, or lets it wait.

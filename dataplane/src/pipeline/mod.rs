@@ -146,12 +146,13 @@ impl<F: Frame> Pipeline<F> {
             flows,
             tables,
             counters,
+            neighbors,
             ..
         } = self;
         let table = tables.current();
         let timeout = |flow: &Flow<_>| flow.timeout(timeouts_of(table, flow));
         flows.expire(now, EXPIRY_BUDGET, timeout, |flow| {
-            count_end(counters, &flow);
+            account_end(counters, neighbors, &flow);
         });
     }
 
@@ -190,7 +191,10 @@ fn timeouts_of<'t>(table: &'t Table, flow: &Flow<Ipv4Addr>) -> &'t Timeouts {
     service.map_or(&ORPHAN_TIMEOUTS, |service| service.timeouts())
 }
 
-fn count_end(counters: &WorkerCounters, flow: &Flow<Ipv4Addr>) {
+/// What the end of a flow means to the rest of the worker.
+fn account_end<F>(counters: &WorkerCounters, neighbors: &mut Neighbors<F>, flow: &Flow<Ipv4Addr>) {
+    neighbors.unrefer(flow.to_backend.neighbor);
+    neighbors.unrefer(flow.to_client.neighbor);
     counters.flows_ended.add(1);
     if let Some(backend) = counters.backend(flow.backend_slot) {
         backend.active.subtract(1);

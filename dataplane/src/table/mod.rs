@@ -148,7 +148,14 @@ pub struct Table {
     services: Vec<Option<Arc<Service>>>,
     by_listener: HashMap<Listener, ServiceSlot, KeyHasher>,
     vips: HashSet<IpAddr, KeyHasher>,
-    epochs: Vec<Option<Epoch>>,
+    occupants: Vec<Option<Occupant>>,
+}
+
+/// The backend that has a slot.
+#[derive(Clone, Copy, Debug)]
+struct Occupant {
+    epoch: Epoch,
+    draining: bool,
 }
 
 impl std::fmt::Debug for Listener {
@@ -174,7 +181,11 @@ impl Table {
 
     fn insert(&mut self, service: Arc<Service>) {
         for backend in &service.backends {
-            put(&mut self.epochs, backend.slot.0 as usize, backend.epoch);
+            let occupant = Occupant {
+                epoch: backend.epoch,
+                draining: backend.weight == 0,
+            };
+            put(&mut self.occupants, backend.slot.0 as usize, occupant);
         }
         self.vips.insert(service.vip.ip());
         let listener = Listener {
@@ -201,7 +212,18 @@ impl Table {
     /// True if the backend that had this slot at this epoch is still in the table.
     #[must_use]
     pub fn has_backend(&self, slot: BackendSlot, epoch: Epoch) -> bool {
-        self.epochs.get(slot.0 as usize) == Some(&Some(epoch))
+        self.occupant(slot, epoch).is_some()
+    }
+
+    /// True if that backend is still there and takes new flows.
+    #[must_use]
+    pub fn takes_new(&self, slot: BackendSlot, epoch: Epoch) -> bool {
+        self.occupant(slot, epoch).is_some_and(|o| !o.draining)
+    }
+
+    fn occupant(&self, slot: BackendSlot, epoch: Epoch) -> Option<&Occupant> {
+        let occupant = self.occupants.get(slot.0 as usize)?.as_ref()?;
+        (occupant.epoch == epoch).then_some(occupant)
     }
 
     /// True for the address of a VIP.

@@ -79,7 +79,7 @@ fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
         vlan,
         mac: OURS,
         address: OWN,
-        subnet: Subnet::of(OWN, 24),
+        subnet: Subnet::of(OWN, 14),
         gateway: None,
     };
     let network = Arc::new(Network {
@@ -407,7 +407,7 @@ fn flows_spread_over_all_backends() {
 }
 
 #[test]
-fn a_reset_ends_the_flow_and_is_delivered() {
+fn a_refusal_ends_the_flow_and_is_delivered() {
     let mut rig = rig(1, None);
     let request = seen(&rig.exchange(0, &tcp(client(4000), vip(80), "S", b"")));
     let (from, to) = reply_ends(&request);
@@ -418,12 +418,69 @@ fn a_reset_ends_the_flow_and_is_delivered() {
     assert_eq!(rig.counters[0].flows_ended.get(), 1);
 }
 
-/// Opens and closes a connection; returns its first packet as the backend sees it.
-fn open_and_close(rig: &mut Rig, port: u16) -> Seen {
+/// Opens a connection; returns its first packet as the backend sees it.
+fn open(rig: &mut Rig, port: u16) -> Seen {
     let request = seen(&rig.exchange(0, &tcp(client(port), vip(80), "S", b"")));
     let (from, to) = reply_ends(&request);
     rig.exchange(0, &tcp(from, to, "SA", b""));
     rig.exchange(0, &tcp(client(port), vip(80), "A", b""));
+    request
+}
+
+#[test]
+fn a_stray_reset_does_not_end_a_connection_that_goes_on() {
+    for from_client in [true, false] {
+        let mut rig = rig(1, None);
+        let request = open(&mut rig, 4000);
+        let (from, to) = match from_client {
+            true => (client(4000), vip(80)),
+            false => reply_ends(&request),
+        };
+        // Whoever made this reset did not know the sequence numbers: its receiver ignores it.
+        rig.exchange(0, &tcp(from, to, "R", b""));
+        rig.exchange(0, &tcp(from, to, "A", b"still there"));
+        rig.now = Ticks(1999);
+        rig.run();
+        assert_eq!(rig.counters[0].flows_ended.get(), 0);
+        let later = seen(&rig.exchange(0, &tcp(client(4000), vip(80), "A", b"x")));
+        assert_eq!(later.ends, request.ends);
+    }
+}
+
+#[test]
+fn a_connection_that_was_reset_ends_after_the_closing_timeout() {
+    let mut rig = rig(1, None);
+    let request = open(&mut rig, 4000);
+    let (from, to) = reply_ends(&request);
+    rig.exchange(0, &tcp(client(4000), vip(80), "RA", b""));
+    // What was on its way when the client gave up does not bring the connection back.
+    rig.exchange(0, &tcp(from, to, "A", b"data"));
+    rig.now = Ticks(199);
+    rig.run();
+    assert_eq!(rig.counters[0].flows_ended.get(), 0);
+    rig.now = Ticks(200);
+    rig.run();
+    assert_eq!(rig.counters[0].flows_ended.get(), 1);
+}
+
+#[test]
+fn a_late_fin_of_the_old_connection_does_not_age_the_new_one() {
+    let mut rig = rig(1, None);
+    let request = open_and_close(&mut rig, 4000);
+    let (from, to) = reply_ends(&request);
+    rig.exchange(0, &tcp(client(4000), vip(80), "S", b""));
+    rig.exchange(0, &tcp(from, to, "FA", b""));
+    rig.exchange(0, &tcp(from, to, "SA", b""));
+    rig.exchange(0, &tcp(client(4000), vip(80), "A", b""));
+    rig.now = Ticks(1999);
+    rig.run();
+    assert_eq!(rig.counters[0].flows_ended.get(), 0);
+}
+
+/// Opens and closes a connection; returns its first packet as the backend sees it.
+fn open_and_close(rig: &mut Rig, port: u16) -> Seen {
+    let request = open(rig, port);
+    let (from, to) = reply_ends(&request);
     rig.exchange(0, &tcp(from, to, "FA", b""));
     rig.exchange(0, &tcp(client(port), vip(80), "FA", b""));
     request
@@ -451,6 +508,17 @@ fn a_new_connection_on_the_ports_of_a_closed_one_gets_through() {
     rig.tables.publish(table(&[(7, 1)]));
     let elsewhere = seen(&rig.exchange(0, &tcp(client(4000), vip(80), "S", b"")));
     assert_eq!(elsewhere.ends[1], backend_address(7));
+}
+
+#[test]
+fn a_draining_backend_gets_no_new_connection_on_the_ports_of_a_closed_one() {
+    let mut rig = rig(1, None);
+    rig.tables.publish(table(&[(1, 1)]));
+    open_and_close(&mut rig, 4000);
+    rig.tables.publish(table(&[(1, 0), (2, 1)]));
+    let again = seen(&rig.exchange(0, &tcp(client(4000), vip(80), "S", b"")));
+    assert_eq!(again.ends[1], backend_address(2));
+    assert_eq!(rig.counters[0].flows_ended.get(), 1);
 }
 
 #[test]
@@ -729,6 +797,24 @@ fn arp_from(sender_ip: Ipv4Addr, sender_mac: MacAddr) -> ArpPacket {
         target_mac,
         target_ip,
     }
+}
+
+#[test]
+fn clients_that_have_gone_leave_room_for_new_neighbors() {
+    let mut rig = rig(1, None);
+    rig.exchange(0, &udp(client(4000), vip(80), b""));
+    for n in 0..2 * neighbor::CAPACITY as u32 {
+        rig.now = Ticks(n * 20);
+        // A whole Ethernet of clients: each has its own next hop.
+        let address = Ipv4Addr::from_bits(OWN.to_bits() & !0x1_ffff | n);
+        rig.put(0, &udp((CLIENT_MAC, (address, 9).into()), vip(80), b""));
+        rig.run();
+    }
+    assert_eq!(rig.dropped(DropReason::NeighborTable), 0);
+    assert_eq!(
+        rig.counters[0].flows_created.get(),
+        2 * neighbor::CAPACITY as u64 + 1
+    );
 }
 
 #[test]
