@@ -1,6 +1,6 @@
 //! `viaduct run`: from the configuration file to the running process.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt;
@@ -23,7 +23,8 @@ pub(super) fn run(args: RunArgs, verbose: u8, err: &mut dyn Write) -> io::Result
     match block_on(loaded.config, args.eal_args) {
         Ok(()) => Ok(Exit::Success),
         Err(error) => {
-            writeln!(err, "viaduct: {error:#}")?;
+            // The exit code says it too, even if nobody reads the text any more.
+            let _ = writeln!(err, "viaduct: {error:#}");
             Ok(Exit::Failure)
         }
     }
@@ -37,10 +38,14 @@ fn block_on(config: Config, eal_args: Vec<String>) -> anyhow::Result<()> {
         .block_on(crate::run::run(config, eal_args))
 }
 
-/// Logs go to standard error. If something else has set logging up already, it stays.
+/// Logs go to standard error, with colours on a terminal only. If something else has set logging up
+/// already, it stays. A line that cannot be written (the reader has gone, the disk is full) is lost:
+/// reporting that on standard error would fail too, and end the process.
 fn start_logging(log: &Log, verbose: u8) {
     let builder = fmt()
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .log_internal_errors(false)
         .with_max_level(filter(log.level.more(verbose)));
     // An error means that logging is already set up.
     let _ = match log.format {

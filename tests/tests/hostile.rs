@@ -1,0 +1,52 @@
+//! What a host does to a process: nobody reads its log, another instance wants the same interface.
+//!
+//! ```text
+//!   Viaduct: web.static:80 ── services.toml
+//! ```
+#![allow(clippy::unwrap_used)]
+
+use std::process::Stdio;
+
+use viaduct_tests::eventually::eventually;
+use viaduct_tests::fabric::Fabric;
+use viaduct_tests::process::output;
+use viaduct_tests::programs;
+use viaduct_tests::settings::Settings;
+use viaduct_tests::viaduct::{TAP, Viaduct};
+
+const SERVICES: &str = "[[service]]\nname = \"web\"\nport = 80\nbackends = [\"10.99.0.11:80\"]\n";
+
+fn settings(fabric: &Fabric) -> Settings {
+    let file = fabric.scratch().join("services.toml");
+    std::fs::write(&file, SERVICES).unwrap();
+    let socket = fabric.scratch().join("api.sock");
+    Settings::default()
+        .file(&file)
+        .set("api.socket", socket.display().to_string())
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_end_it() {
+    let fabric = Fabric::new(0, 0);
+    let file = fabric.scratch().join("viaduct.toml");
+    std::fs::write(&file, settings(&fabric).text()).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = fabric.namespace.command(programs::viaduct());
+    command.args(["run", "--config"]).arg(&file);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    eventually("Viaduct to be ready", || {
+        let ended = child.try_wait().unwrap();
+        assert!(ended.is_none(), "it ended: {ended:?}");
+        fabric.namespace.get("http://127.0.0.1:9100/readyz")
+    });
+    let kill = std::process::Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
