@@ -60,8 +60,10 @@ pub async fn run(config: Config, eal_arguments: Vec<String>) -> anyhow::Result<(
         .register(Box::new(packets))
         .context("cannot register the packet metrics")?;
     let api = api.serve(status, metrics, shutdown.clone());
+    // Kept beyond the end of the wait: with it go the workers, and names and API go before them.
+    let mut running = Box::pin(reconciler.run());
     let result = tokio::select! {
-        died = reconciler.run() => died.map_err(anyhow::Error::from),
+        died = &mut running => died.map_err(anyhow::Error::from),
         name = signals.stop() => {
             info!("{name} received: stopping");
             Ok(())
@@ -70,6 +72,7 @@ pub async fn run(config: Config, eal_arguments: Vec<String>) -> anyhow::Result<(
     shutdown.cancel();
     finish(dns, "DNS").await;
     finish(api, "API").await;
+    drop(running);
     result
 }
 

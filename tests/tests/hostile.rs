@@ -6,10 +6,9 @@
 #![allow(clippy::unwrap_used)]
 
 use std::process::Stdio;
-
-use viaduct_tests::eventually::eventually;
+use viaduct_tests::eventually::{eventually, expect};
 use viaduct_tests::fabric::Fabric;
-use viaduct_tests::process::output;
+use viaduct_tests::process::Background;
 use viaduct_tests::programs;
 use viaduct_tests::settings::Settings;
 use viaduct_tests::viaduct::{TAP, Viaduct};
@@ -49,4 +48,30 @@ fn a_log_that_nobody_reads_does_not_end_it() {
         .status();
     assert!(kill.unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// A request that is never finished keeps the API open for its grace; the workers end after it.
+#[test]
+fn names_go_before_the_workers() {
+    const HOLD: &str = "import socket,time; s=socket.create_connection((\"127.0.0.1\",9100)); \
+                        s.send(b\"GET /m\"); print(\"held\",flush=True); time.sleep(60)";
+    let fabric = Fabric::new(0, 0);
+    let mut viaduct = Viaduct::spawn(&fabric, settings(&fabric));
+    viaduct.wait_until_ready();
+    let mut command = fabric.namespace.command("python3");
+    command.args(["-c", HOLD]);
+    let holder = Background::start("holder", command, &fabric.logs());
+    eventually("the request", || {
+        expect(holder.log().contains("held"), || holder.log())
+    });
+    viaduct.signal("TERM");
+    eventually("DNS to end", || {
+        let there = fabric.namespace.is_listening("udp", 53);
+        expect(!there, || "it listens".to_owned())
+    });
+    assert!(
+        fabric.namespace.has_interface(TAP),
+        "the workers ended before DNS did"
+    );
+    viaduct.stop();
 }
