@@ -75,3 +75,28 @@ fn names_go_before_the_workers() {
     );
     viaduct.stop();
 }
+
+#[test]
+fn a_second_instance_does_not_take_the_interface_of_the_first() {
+    let fabric = Fabric::new(0, 0);
+    let first = Viaduct::start(&fabric, settings(&fabric));
+    let socket = fabric.scratch().join("second.sock");
+    let second = settings(&fabric)
+        .set("api.socket", socket.display().to_string())
+        .set("api.http", "127.0.0.1:9101")
+        .set("dns.listen", vec!["10.99.0.1:54"]);
+    let file = fabric.scratch().join("second.toml");
+    std::fs::write(&file, second.text()).unwrap();
+    let mut command = fabric.namespace.command(programs::viaduct());
+    command.args(["run", "--config"]).arg(&file);
+    let mut process = Background::start("second", command, &fabric.logs());
+    let status = eventually("the second to end", || {
+        process.exit_status().ok_or_else(|| process.log())
+    });
+    let log = process.log();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains(&format!("interface `{TAP}` already")), "{log}");
+    assert!(!socket.exists(), "it left its socket");
+    assert!(first.readiness().contains("ready"));
+    assert!(fabric.namespace.has_interface(TAP));
+}
