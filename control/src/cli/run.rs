@@ -7,7 +7,7 @@ use tracing_subscriber::fmt;
 
 use super::RunArgs;
 use super::config::load;
-use crate::config::{Config, Log, LogFormat, LogLevel};
+use crate::config::{Log, LogFormat, LogLevel};
 use crate::exit::Exit;
 
 /// Runs until it is told to stop. With a broken configuration nothing is started.
@@ -20,7 +20,7 @@ pub(super) fn run(args: RunArgs, verbose: u8, err: &mut dyn Write) -> io::Result
     for warning in &loaded.warnings {
         tracing::warn!("{}", warning.one_line());
     }
-    match block_on(loaded.config, args.eal_args) {
+    match block_on(crate::run::run(loaded.config, args.eal_args)) {
         Ok(()) => Ok(Exit::Success),
         Err(error) => {
             // The exit code says it too, even if nobody reads the text any more.
@@ -30,12 +30,15 @@ pub(super) fn run(args: RunArgs, verbose: u8, err: &mut dyn Write) -> io::Result
     }
 }
 
-/// Everything but the workers runs on this thread.
-fn block_on(config: Config, eal_args: Vec<String>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_current_thread()
+/// Everything but the workers runs on this thread. A name lookup or a read of a file that hangs in
+/// the kernel is not waited for in the end.
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?
-        .block_on(crate::run::run(config, eal_args))
+        .build()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
 }
 
 /// Logs go to standard error, with colours on a terminal only. If something else has set logging up
@@ -61,5 +64,30 @@ fn filter(level: LogLevel) -> LevelFilter {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_lookup_that_hangs_does_not_hold_up_the_end() {
+        let (release, hang) = mpsc::channel::<()>();
+        let (ended, end) = mpsc::channel();
+        std::thread::spawn(move || {
+            let result = block_on(async {
+                tokio::task::spawn_blocking(move || hang.recv());
+                tokio::task::yield_now().await;
+                Ok(())
+            });
+            ended.send(result.is_ok())
+        });
+        let outcome = end.recv_timeout(Duration::from_secs(20));
+        drop(release);
+        assert_eq!(outcome, Ok(true));
     }
 }
