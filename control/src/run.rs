@@ -34,6 +34,7 @@ pub async fn run(config: Config, eal_arguments: Vec<String>) -> anyhow::Result<(
     let mut signals = Signals::install().context("cannot listen for signals")?;
     let api = api::bind(&config.api.socket, config.api.http).await?;
     let dns = dns::bind(&config.dns.listen, config.vips.zone.as_str()).await?;
+    check_taps(&config).await?;
     let dataplane = Dataplane::start(&settings::dataplane(&config, eal_arguments))?;
     log_start(&dataplane);
     attach_taps(&config, &dataplane).await?;
@@ -60,8 +61,10 @@ pub async fn run(config: Config, eal_arguments: Vec<String>) -> anyhow::Result<(
         .register(Box::new(packets))
         .context("cannot register the packet metrics")?;
     let api = api.serve(status, metrics, shutdown.clone());
+    // Kept beyond the end of the wait: with it go the workers, and names and API go before them.
+    let mut running = Box::pin(reconciler.run());
     let result = tokio::select! {
-        died = reconciler.run() => died.map_err(anyhow::Error::from),
+        died = &mut running => died.map_err(anyhow::Error::from),
         name = signals.stop() => {
             info!("{name} received: stopping");
             Ok(())
@@ -70,6 +73,7 @@ pub async fn run(config: Config, eal_arguments: Vec<String>) -> anyhow::Result<(
     shutdown.cancel();
     finish(dns, "DNS").await;
     finish(api, "API").await;
+    drop(running);
     result
 }
 
@@ -92,6 +96,17 @@ fn log_start(dataplane: &Dataplane) {
     for port in dataplane.ports() {
         info!(port = port.name, driver = port.driver, mac = %port.mac, "port is up");
     }
+}
+
+/// Makes sure that the names of TAP ports are free.
+async fn check_taps(config: &Config) -> anyhow::Result<()> {
+    for port in &config.ports {
+        if let (Driver::Tap, Some(interface)) = (port.driver, &port.interface) {
+            let free = host::tap_is_free(interface).await;
+            free.with_context(|| format!("port `{}`", port.name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Joins the kernel sides of TAP ports to their bridges.

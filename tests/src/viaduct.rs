@@ -217,6 +217,11 @@ impl Viaduct {
         &self.socket
     }
 
+    /// Sends a signal, e.g. `TERM`, without waiting.
+    pub fn signal(&mut self, signal: &str) {
+        self.process.signal(signal);
+    }
+
     /// Sends SIGTERM and waits for the end.
     ///
     /// # Panics

@@ -26,14 +26,15 @@ pub(super) fn load(file: &Path, err: &mut dyn Write) -> io::Result<Result<Loaded
     let cpus = match host::cpus() {
         Ok(cpus) => cpus,
         Err(error) => {
-            writeln!(err, "viaduct: {error}")?;
+            let _ = writeln!(err, "viaduct: {error}");
             return Ok(Err(Exit::Failure));
         }
     };
     match Config::load(file, &cpus) {
         Ok(loaded) => Ok(Ok(loaded)),
         Err(error) => {
-            show(&error, err)?;
+            // The exit code says it too, even if nobody reads the text any more.
+            let _ = show(&error, err);
             Ok(Err(Exit::Configuration))
         }
     }

@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::RunArgs;
 use super::config::load;
-use crate::config::{Config, Log, LogFormat, LogLevel};
+use crate::config::{Log, LogFormat, LogLevel};
 use crate::exit::Exit;
 
 /// Runs until it is told to stop. With a broken configuration nothing is started.
@@ -24,28 +24,35 @@ pub(super) fn run(args: RunArgs, verbose: u8, err: &mut dyn Write) -> io::Result
     for warning in &loaded.warnings {
         tracing::warn!("{}", warning.one_line());
     }
-    match block_on(loaded.config, args.eal_args) {
+    match block_on(crate::run::run(loaded.config, args.eal_args)) {
         Ok(()) => Ok(Exit::Success),
         Err(error) => {
-            writeln!(err, "viaduct: {error:#}")?;
+            // The exit code says it too, even if nobody reads the text any more.
+            let _ = writeln!(err, "viaduct: {error:#}");
             Ok(Exit::Failure)
         }
     }
 }
 
-/// Everything but the workers runs on this thread.
-fn block_on(config: Config, eal_args: Vec<String>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_current_thread()
+/// Everything but the workers runs on this thread. A name lookup or a read of a file that hangs in
+/// the kernel is not waited for in the end.
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?
-        .block_on(crate::run::run(config, eal_args))
+        .build()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
 }
 
-/// Logs go to standard error. If something else has set logging up already, it stays.
+/// Logs go to standard error, with colours on a terminal only. If something else has set logging up
+/// already, it stays. A line that cannot be written (the reader has gone, the disk is full) is lost:
+/// reporting that on standard error would fail too, and end the process.
 fn start_logging(log: &Log, verbose: u8) {
     let layer = fmt::layer()
         .with_writer(io::stderr)
-        .with_ansi(wants_colour());
+        .with_ansi(wants_colour())
+        .log_internal_errors(false);
     let layer = match log.format {
         LogFormat::Text => layer.boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),

@@ -303,3 +303,28 @@ fn exit_codes_are_as_documented() {
     ];
     assert_eq!(codes.map(|exit| exit as u8), [0, 1, 2, 3, 4]);
 }
+
+/// Standard error whose reader has gone.
+struct Closed;
+
+impl std::io::Write for Closed {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_broken_configuration_is_no_success_when_nobody_reads_why() {
+    for words in [
+        &["viaduct", "run", "--config", "/nonexistent/viaduct.toml"][..],
+        &["viaduct", "config", "check", "/nonexistent/viaduct.toml"],
+    ] {
+        let words = words.iter().map(std::ffi::OsString::from);
+        let exit = run_with(words, &mut Vec::new(), &mut Closed);
+        assert_eq!(exit, Exit::Configuration);
+    }
+}

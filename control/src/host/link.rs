@@ -22,6 +22,12 @@ pub enum LinkError {
     /// There is no such interface.
     #[error("there is no network interface `{0}`; the TAP port did not come up")]
     NoInterface(String),
+    /// Somebody has an interface of that name.
+    #[error(
+        "there is a network interface `{0}` already: is another `viaduct run` using it? Stop that, \
+         remove the interface with `ip link del {0}`, or change `interface` of the port"
+    )]
+    Taken(String),
     /// There is no such bridge.
     #[error(
         "there is no bridge `{bridge}` for `{interface}` to join; create it with \
@@ -61,6 +67,22 @@ pub enum LinkError {
         /// The kernel's reason.
         reason: io::Error,
     },
+}
+
+/// Makes sure that no interface has the name that a TAP port is to get. DPDK would join the TAP of
+/// another process as a further queue, and take a part of its packets.
+///
+/// # Errors
+/// If there is one, or the kernel does not tell.
+pub async fn tap_is_free(interface: &str) -> Result<(), LinkError> {
+    let (connection, handle, _) = rtnetlink::new_connection().map_err(LinkError::Netlink)?;
+    let connection = tokio::spawn(connection);
+    let found = Links { handle, interface }.find(interface).await;
+    connection.abort();
+    match found? {
+        Some(_) => Err(LinkError::Taken(interface.to_owned())),
+        None => Ok(()),
+    }
 }
 
 /// Gives the interface another MAC address, lets it join `bridge`, and sets it up, without

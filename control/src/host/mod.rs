@@ -4,4 +4,4 @@ mod cpus;
 mod link;
 
 pub use cpus::{CpusError, cpus};
-pub use link::{LinkError, attach_tap};
+pub use link::{LinkError, attach_tap, tap_is_free};

@@ -2,6 +2,8 @@
 //!
 //! The file's content is looked at every `poll`, so it does not matter how it is replaced. A
 //! file that is missing, or not valid, is a fault and leaves the last good content in force;
+//! file that has become empty is one too, unless it says so with `service = []`, because it is more
+//! likely to have been cut off than meant;
 //! an entry that makes no sense is skipped alone and reported (see `file/parse.rs`). Nothing here
 //! writes to the file.
 
@@ -11,13 +13,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::fs::File;
+use tokio::fs::{File, metadata};
 use tokio::io::AsyncReadExt;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Source;
 use super::publisher::Publisher;
+use crate::desired::Snapshot;
 
 /// The source's name in status, metrics, problems and logs.
 pub const NAME: &str = "file";
@@ -46,6 +49,10 @@ enum FileError {
     TooLarge { path: PathBuf },
     #[error("{} is not UTF-8 text (byte {at} is wrong); save it as UTF-8", path.display())]
     Encoding { path: PathBuf, at: usize },
+    #[error("{} has no service any more, although it had; the last ones are kept. Write `service = []` if that is meant", path.display())]
+    Emptied { path: PathBuf },
+    #[error("{} is no regular file; name a file in `sources.file.path`", path.display())]
+    NotAFile { path: PathBuf },
     #[error("{} is not valid, so nothing of it is used:\n{error}", path.display())]
     Syntax {
         path: PathBuf,
@@ -67,23 +74,36 @@ pub fn spawn(options: Options, shutdown: CancellationToken) -> Source {
 
 async fn poll_forever(options: Options, publisher: Publisher) {
     let mut used = None;
+    let mut had_services = false;
     loop {
         match read_settled(&options.path, used.as_deref()).await {
             Ok(text) if used.as_ref() == Some(&text) => publisher.unchanged(),
-            Ok(text) => match parse::snapshot(&text, &options.path) {
+            Ok(text) => match judge(&text, &options.path, had_services) {
                 Ok(snapshot) => {
+                    had_services = !snapshot.services.is_empty();
                     publisher.good(snapshot);
                     used = Some(text);
                 }
-                Err(error) => {
-                    let path = options.path.clone();
-                    publisher.failed(FileError::Syntax { path, error }.to_string());
-                }
+                Err(error) => publisher.failed(error.to_string()),
             },
             Err(error) => publisher.failed(error.to_string()),
         }
         sleep(options.poll).await;
     }
+}
+
+/// What a changed file asks for, if it can be believed.
+fn judge(text: &str, path: &Path, had_services: bool) -> Result<Snapshot, FileError> {
+    let path_of = || path.to_owned();
+    let syntax = |error| FileError::Syntax {
+        path: path_of(),
+        error,
+    };
+    let snapshot = parse::snapshot(text, path).map_err(syntax)?;
+    if had_services && !parse::has_list(text) {
+        return Err(FileError::Emptied { path: path_of() });
+    }
+    Ok(snapshot)
 }
 
 /// The file's content; if it is other than what is `used`, once it has stopped changing.
@@ -105,6 +125,12 @@ async fn read(path: &Path) -> Result<String, FileError> {
         path: path.to_owned(),
         error,
     };
+    // Opening a pipe would wait for its writer.
+    if !metadata(path).await.map_err(unreadable)?.is_file() {
+        return Err(FileError::NotAFile {
+            path: path.to_owned(),
+        });
+    }
     let file = File::open(path).await.map_err(unreadable)?;
     let mut bytes = Vec::new();
     file.take(MAX_SIZE + 1)

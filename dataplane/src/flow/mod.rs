@@ -2,7 +2,7 @@
 //!
 //! Each worker owns one [`FlowTable`]; nothing in it is shared. A flow has two keys, one for each
 //! direction in which its packets arrive: client → VIP, and backend → source address. The table
-//! finds a flow by either, and a [`wheel::Wheel`] finds the ones that have been idle for too long.
+//! finds a flow by either, and a timer wheel finds the ones that have been idle for too long.
 //!
 //! A flow, once made, keeps its backend whatever the forwarding table says later. Nothing here
 //! reads packets, chooses backends or knows the clock: time is passed in.

@@ -48,7 +48,7 @@ impl<A: Address> SnatPorts<A> {
         ports
     }
 
-    /// An address and port that no flow to this backend uses; `None` after [`TRIES`] tries.
+    /// An address and port that no flow to this backend uses; `None` after `TRIES` tries.
     pub fn choose(
         &mut self,
         flows: &FlowTable<A>,

@@ -108,6 +108,11 @@ pub(super) fn snapshot(text: &str, path: &Path) -> Result<Snapshot, toml::de::Er
     })
 }
 
+/// Whether a valid file has a list of services, if only an empty one.
+pub(super) fn has_list(text: &str) -> bool {
+    toml::from_str::<toml::Table>(text).is_ok_and(|document| document.contains_key("service"))
+}
+
 /// Entries on their way to a snapshot.
 struct Reader<'a> {
     text: &'a str,

@@ -85,8 +85,37 @@ async fn changes_of_the_file_are_seen() {
     run.services(1).await;
     run.write(TWO.as_bytes());
     run.services(2).await;
-    run.write(b"");
+    run.write(b"service = []");
     run.services(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_was_cut_off_leaves_the_last_good_content() {
+    for rest in ["", "# Services of this host\n"] {
+        let mut run = Run::start(Some(TWO));
+        run.services(2).await;
+        run.write(rest.as_bytes());
+        let fault = run.fault().await;
+        assert!(fault.contains("service = []"), "{fault}");
+        assert_eq!(services(&run.source.state.borrow()), Some(2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_may_begin_without_services() {
+    let mut run = Run::start(Some(""));
+    run.services(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_file_is_refused() {
+    let mut run = Run::start(None);
+    fs::create_dir(&run.path).expect("writable");
+    run.until("the fault of a directory", |state| {
+        let fault = state.fault.as_ref();
+        fault.is_some_and(|fault| fault.message.contains("no regular file"))
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

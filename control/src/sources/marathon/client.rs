@@ -250,7 +250,15 @@ impl Client {
 fn parse<T>(body: &[u8], take: Take<T>) -> Result<T, (String, String)> {
     let value = serde_json::from_slice(body).map_err(|error| format!("no valid JSON, {error}"));
     let taken = value.and_then(|value| take(value).map_err(str::to_owned));
-    taken.map_err(|reason| (reason, excerpt(body)))
+    taken.map_err(|reason| (reason, harmless_excerpt(body)))
+}
+
+/// How a body begins, unless it is JSON: apps have passwords in their environments.
+fn harmless_excerpt(body: &[u8]) -> String {
+    match body.trim_ascii_start().first() {
+        Some(b'{' | b'[') => "(JSON, not shown: it may hold secrets of apps)".to_owned(),
+        _ => excerpt(body),
+    }
 }
 
 /// An HTTP client with TLS by rustls and ring. Without any https URL no certificate authorities
@@ -357,6 +365,20 @@ mod tests {
             Shown::new(&url("http://user:secret@m:8080/")).to_string(),
             "http://m:8080/"
         );
+    }
+
+    #[test]
+    fn secrets_of_apps_are_not_shown() {
+        for body in [
+            r#"{"apps": [{"id": "/a", "env": {"PASSWORD": "hunter2""#,
+            r#" {"items": [{"env": {"PASSWORD": "hunter2"}}]}"#,
+        ] {
+            let (reason, excerpt) =
+                parse::<()>(body.as_bytes(), |_| Err("it has no apps")).expect_err("not apps");
+            assert!(!format!("{reason}{excerpt}").contains("hunter2"));
+        }
+        let (_, excerpt) = parse::<()>(b"<html>login", |_| Ok(())).expect_err("no JSON");
+        assert_eq!(excerpt, "<html>login");
     }
 
     #[test]
