@@ -307,7 +307,7 @@ fn exit_codes_are_as_documented() {
 /// Standard error whose reader has gone.
 struct Closed;
 
-impl io::Write for Closed {
+impl Write for Closed {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
         Err(io::ErrorKind::BrokenPipe.into())
     }
@@ -323,7 +323,7 @@ fn a_broken_configuration_is_no_success_when_nobody_reads_why() {
         &["viaduct", "run", "--config", "/nonexistent/viaduct.toml"][..],
         &["viaduct", "config", "check", "/nonexistent/viaduct.toml"],
     ] {
-        let words = words.iter().map(std::ffi::OsString::from);
+        let words = words.iter().map(OsString::from);
         let exit = run_with(words, &mut Vec::new(), &mut Closed);
         assert_eq!(exit, Exit::Configuration);
     }
