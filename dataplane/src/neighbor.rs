@@ -220,7 +220,7 @@ impl<F> Neighbors<F> {
                 let mac = *mac;
                 if now.since(*confirmed) >= REFRESH && now.since(*asked) >= RETRY {
                     *asked = now;
-                    self.requests.push(place);
+                    request(&mut self.requests, place);
                 }
                 Lookup::Known(mac)
             }
@@ -232,7 +232,7 @@ impl<F> Neighbors<F> {
                         attempts: 1,
                     };
                     self.asking.push(place);
-                    self.requests.push(place);
+                    request(&mut self.requests, place);
                 }
                 Lookup::Unresolved
             }
@@ -315,7 +315,7 @@ impl<F> Neighbors<F> {
                             since: now,
                             attempts: attempts + 1,
                         };
-                        self.requests.push(place);
+                        request(&mut self.requests, place);
                         position += 1;
                     } else {
                         entry.state = State::Failed { since: now };
@@ -348,6 +348,14 @@ impl<F> Neighbors<F> {
         for entry in &mut self.places {
             entry.waiting = 0;
         }
+    }
+}
+
+/// Notes a request to send. When no frames can be had for requests and their list is full, this one
+/// is forgotten: it is made again as long as it is needed.
+fn request(requests: &mut Vec<u16>, place: u16) {
+    if requests.len() < CAPACITY {
+        requests.push(place);
     }
 }
 
@@ -455,6 +463,16 @@ mod tests {
             neighbors.unrefer(neighbor);
         }
         assert_eq!(neighbors.refer(route(0), Ticks(0)), Some(kept));
+    }
+
+    #[test]
+    fn requests_that_cannot_be_sent_do_not_pile_up() {
+        let (mut neighbors, neighbor) = asked();
+        neighbors.learn(UPDATE, Ticks(0), |_, _, _| {});
+        for n in 0..2 * CAPACITY as u32 {
+            neighbors.lookup(neighbor, Ticks(1000 + n * RETRY.0));
+        }
+        assert!(neighbors.requests.len() <= CAPACITY);
     }
 
     #[test]
