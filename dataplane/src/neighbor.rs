@@ -117,6 +117,8 @@ pub struct Neighbors<F> {
     requests: Vec<u16>,
     /// Places in state `Asking`.
     asking: Vec<u16>,
+    /// When those were looked at last.
+    ticked: Ticks,
     /// Places that lost their last user, the longest ago first; some are in use again.
     unused: VecDeque<u16>,
 }
@@ -131,6 +133,7 @@ impl<F> Default for Neighbors<F> {
             waiting: Vec::with_capacity(WAITING_ALL),
             requests: Vec::with_capacity(CAPACITY),
             asking: Vec::with_capacity(CAPACITY),
+            ticked: Ticks::default(),
             unused: VecDeque::with_capacity(CAPACITY),
         }
     }
@@ -220,7 +223,7 @@ impl<F> Neighbors<F> {
                 let mac = *mac;
                 if now.since(*confirmed) >= REFRESH && now.since(*asked) >= RETRY {
                     *asked = now;
-                    self.requests.push(place);
+                    request(&mut self.requests, place);
                 }
                 Lookup::Known(mac)
             }
@@ -232,7 +235,7 @@ impl<F> Neighbors<F> {
                         attempts: 1,
                     };
                     self.asking.push(place);
-                    self.requests.push(place);
+                    request(&mut self.requests, place);
                 }
                 Lookup::Unresolved
             }
@@ -281,8 +284,10 @@ impl<F> Neighbors<F> {
         let Some(&place) = self.by_address.get(&key) else {
             return;
         };
-        self.asking.retain(|&asking| asking != place);
         let entry = &mut self.places[usize::from(place)];
+        if matches!(entry.state, State::Asking { .. }) {
+            self.asking.retain(|&asking| asking != place);
+        }
         entry.state = State::Known {
             mac: update.mac,
             confirmed: now,
@@ -304,7 +309,12 @@ impl<F> Neighbors<F> {
 
     /// Asks again for those that have not answered, and gives the packets of those that have
     /// been asked often enough to `fail`.
+    ///
+    /// Looks once per tick of the clock, however often it is called.
     pub fn tick(&mut self, now: Ticks, mut fail: impl FnMut(F)) {
+        if std::mem::replace(&mut self.ticked, now) == now {
+            return;
+        }
         let mut position = 0;
         while let Some(&place) = self.asking.get(position) {
             let entry = &mut self.places[usize::from(place)];
@@ -315,7 +325,7 @@ impl<F> Neighbors<F> {
                             since: now,
                             attempts: attempts + 1,
                         };
-                        self.requests.push(place);
+                        request(&mut self.requests, place);
                         position += 1;
                     } else {
                         entry.state = State::Failed { since: now };
@@ -348,6 +358,14 @@ impl<F> Neighbors<F> {
         for entry in &mut self.places {
             entry.waiting = 0;
         }
+    }
+}
+
+/// Notes a request to send. When no frames can be had for requests and their list is full, this one
+/// is forgotten: it is made again as long as it is needed.
+fn request(requests: &mut Vec<u16>, place: u16) {
+    if requests.len() < CAPACITY {
+        requests.push(place);
     }
 }
 
@@ -455,6 +473,16 @@ mod tests {
             neighbors.unrefer(neighbor);
         }
         assert_eq!(neighbors.refer(route(0), Ticks(0)), Some(kept));
+    }
+
+    #[test]
+    fn requests_that_cannot_be_sent_do_not_pile_up() {
+        let (mut neighbors, neighbor) = asked();
+        neighbors.learn(UPDATE, Ticks(0), |_, _, _| {});
+        for n in 0..2 * CAPACITY as u32 {
+            neighbors.lookup(neighbor, Ticks(1000 + n * RETRY.0));
+        }
+        assert!(neighbors.requests.len() <= CAPACITY);
     }
 
     #[test]

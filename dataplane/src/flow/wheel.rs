@@ -11,6 +11,9 @@ use crate::clock::{TickSpan, Ticks};
 /// Slots, one tick each: a horizon of 409 s.
 const SLOTS: usize = 4096;
 
+/// Spans from here on are negative ones, on a clock that wraps.
+const BACKWARDS: TickSpan = TickSpan(1 << 31);
+
 /// The end of a list.
 const NIL: u32 = u32::MAX;
 
@@ -87,9 +90,10 @@ impl Wheel {
     }
 
     /// Advances towards `now`, and unlinks and returns the next entry to look at. `None` when time
-    /// has come to `now` and its slot is empty.
+    /// has come to `now` and its slot is empty, or is beyond it: the wheel starts by the clock of
+    /// another CPU, which may be a little ahead.
     pub(super) fn next_due(&mut self, entries: &mut impl Linked, now: Ticks) -> Option<u32> {
-        loop {
+        while now.since(self.now) < BACKWARDS {
             let head = self.heads[Self::slot(self.now)];
             if head != NIL {
                 self.cancel(entries, head);
@@ -100,6 +104,7 @@ impl Wheel {
             }
             self.now = self.now.after(TickSpan(1));
         }
+        None
     }
 
     /// The wheel's time; it lags behind while entries are due.
@@ -151,6 +156,16 @@ mod tests {
         let horizon = Ticks(u32::MAX - 3).after(TickSpan(SLOTS as u32 - 1)).0;
         assert_eq!(due(&mut wheel, &mut entries, horizon - 1), []);
         assert_eq!(due(&mut wheel, &mut entries, horizon), [0]);
+    }
+
+    #[test]
+    fn a_clock_that_lags_behind_the_wheel_is_waited_for() {
+        let mut entries = vec![Links::UNLINKED; 1];
+        let mut wheel = Wheel::new(Ticks(10));
+        wheel.schedule(&mut entries, 0, TickSpan(5));
+        assert_eq!(due(&mut wheel, &mut entries, 9), []);
+        assert_eq!(due(&mut wheel, &mut entries, 14), []);
+        assert_eq!(due(&mut wheel, &mut entries, 15), [0]);
     }
 
     proptest! {

@@ -28,6 +28,7 @@ use crate::table::publication::{Publisher, channel};
 use crate::table::{Generation, Table};
 use crate::wire::MacAddr;
 use crate::worker::{Worker, WorkerId, mailboxes};
+use thread::TickClock;
 
 /// Why the data plane does not start.
 #[derive(Debug, Error)]
@@ -146,12 +147,12 @@ impl Dataplane {
         )?;
         let options = settings.eal_options(memory);
         let eal = Eal::init(&options)?;
-        let clock = Clock::new(&eal);
+        let clock = TickClock::new(Clock::new(&eal));
         let pool = open_pool(&eal, settings)?;
         let mut ports = open_ports(&eal, settings, &pool)?;
         let ios = dpdk::build(&eal, &mut ports, settings.worker_cores.len(), &pool)?;
         let network = Arc::new(network(settings, &ports));
-        let (tables, workers) = workers(settings, &network, ios, thread::now(clock));
+        let (tables, workers) = workers(settings, &network, ios, clock.now());
         let counters = workers
             .iter()
             .map(|ready| Arc::clone(&ready.counters))

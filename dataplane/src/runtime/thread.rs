@@ -11,17 +11,33 @@ use super::{Idle, Ready, StartError};
 use crate::clock::{TICK, Ticks};
 use crate::dpdk::{Clock, Eal, EalThread};
 
-/// The time now, in the data plane's ticks.
-pub(super) fn now(clock: Clock) -> Ticks {
-    // Wraps with the clock's own width.
-    Ticks((clock.now() / clock.ticks(TICK)) as u32)
+/// Tells the time in the data plane's ticks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TickClock {
+    clock: Clock,
+    /// The time-stamp counter's steps in one tick.
+    steps: u64,
+}
+
+impl TickClock {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            steps: clock.ticks(TICK).max(1),
+        }
+    }
+
+    /// The time now. Wraps as [`Ticks`] do.
+    pub(super) fn now(self) -> Ticks {
+        Ticks((self.clock.now() / self.steps) as u32)
+    }
 }
 
 /// Starts all workers, and waits until each is ready or one has failed; then all are stopped.
 pub(super) fn start_all(
     workers: Vec<Ready>,
     eal: &Eal,
-    clock: Clock,
+    clock: TickClock,
     idle: Idle,
     stop: &Arc<AtomicBool>,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
@@ -52,7 +68,14 @@ pub(super) fn start_all(
 
 type Report = Sender<Result<(), StartError>>;
 
-fn run(mut ready: Ready, eal: &Eal, clock: Clock, idle: Idle, stop: &AtomicBool, report: Report) {
+fn run(
+    mut ready: Ready,
+    eal: &Eal,
+    clock: TickClock,
+    idle: Idle,
+    stop: &AtomicBool,
+    report: Report,
+) {
     let _registered = match settle(&ready, eal) {
         Ok(registered) => registered,
         Err(error) => {
@@ -65,7 +88,7 @@ fn run(mut ready: Ready, eal: &Eal, clock: Clock, idle: Idle, stop: &AtomicBool,
     drop(report);
     let mut backoff = Backoff::new(idle);
     while !stop.load(Ordering::Relaxed) {
-        if ready.worker.turn(now(clock)) > 0 {
+        if ready.worker.turn(clock.now()) > 0 {
             ready.counters.busy_turns.add(1);
             backoff.reset();
         } else {

@@ -71,7 +71,17 @@ impl VlanTag {
     /// The VLAN id in the tag; `None` for a priority tag.
     #[must_use]
     pub fn vlan(&self) -> Option<VlanId> {
-        VlanId::new(self.control.get() & 0x0fff)
+        VlanId::new(self.id())
+    }
+
+    /// True for the id that no frame may carry (IEEE 802.1Q, table 9-2).
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.id() == 0x0fff
+    }
+
+    fn id(&self) -> u16 {
+        self.control.get() & 0x0fff
     }
 }
 

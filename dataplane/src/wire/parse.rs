@@ -89,6 +89,9 @@ fn parse_bytes(bytes: &[u8], ip_checksum: RxChecksum) -> Result<Parsed, DropReas
     let mut offset = ethernet::HEADER_LEN;
     if ethertype == ethernet::ETHERTYPE_VLAN {
         let (tag, _) = VlanTag::ref_from_prefix(rest).map_err(|_| DropReason::Truncated)?;
+        if tag.is_reserved() {
+            return Err(DropReason::Vlan);
+        }
         (vlan, ethertype) = (tag.vlan(), tag.ethertype.get());
         offset += ethernet::TAG_LEN;
     }

@@ -626,6 +626,17 @@ fn tagged_ports_speak_tagged() {
 }
 
 #[test]
+fn an_untagged_port_takes_priority_tags_but_not_the_reserved_vlan() {
+    let mut rig = rig(1, None);
+    let mut tagged = udp(client(4000), vip(80), b"ping");
+    tagged.splice(12..12, [0x81, 0, 0xe0, 0]);
+    assert_eq!(seen(&rig.exchange(0, &tagged)).payload, b"ping");
+    tagged[14..16].copy_from_slice(&[0x0f, 0xff]);
+    assert_eq!(rig.through(&tagged), None);
+    assert_eq!(rig.dropped(DropReason::Vlan), 1);
+}
+
+#[test]
 fn replies_at_the_wrong_worker_are_handed_to_their_owner() {
     let mut rig = rig(2, None);
     for (port, via) in [(4000, 0), (4001, 1)] {

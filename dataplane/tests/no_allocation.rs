@@ -1,0 +1,377 @@
+//! A turn of a worker never touches the heap, whatever arrives.
+//!
+//! A process of its own, with an allocator that counts what this thread asks of it. The frames lie
+//! in a fixed pool: one that falls instead of being given back frees memory, and is counted too.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use assert_no_alloc::{AllocDisabler, assert_no_alloc, violation_count};
+use dataplane::Protocol;
+use dataplane::clock::{TickSpan, Ticks};
+use dataplane::counters::WorkerCounters;
+use dataplane::frame::{Burst, Frame, Io, RxChecksum};
+use dataplane::neighbor;
+use dataplane::network::{Interface, Network, PortRange, Subnet};
+use dataplane::pipeline::Pipeline;
+use dataplane::table::publication::{Publisher, channel};
+use dataplane::table::{Backend, BackendSlot, Epoch, Service, ServiceSlot, Table, Timeouts};
+use dataplane::verdict::DropReason;
+use dataplane::wire::MacAddr;
+use dataplane::wire::arp::{ArpOperation, ArpPacket};
+use dataplane::wire::ethernet::{self, ETHERTYPE_ARP};
+use dataplane::worker::{Worker, WorkerId, mailboxes};
+use etherparse::PacketBuilder;
+
+#[global_allocator]
+static ALLOCATOR: AllocDisabler = AllocDisabler;
+
+const SIZE: usize = 256;
+const HEADROOM: usize = 64;
+const POOL: usize = 4096;
+
+/// A frame of the pool.
+struct PoolFrame {
+    buffer: Box<[u8; SIZE]>,
+    start: usize,
+    end: usize,
+}
+
+impl Frame for PoolFrame {
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.start..self.end]
+    }
+    fn prepend(&mut self, n: usize) -> bool {
+        let fits = n <= self.start;
+        self.start -= if fits { n } else { 0 };
+        fits
+    }
+    fn trim_front(&mut self, n: usize) {
+        self.start += n;
+    }
+    fn truncate(&mut self, len: usize) {
+        self.end = self.end.min(self.start + len);
+    }
+    fn assign(&mut self, bytes: &[u8]) -> bool {
+        let fits = self.start + bytes.len() <= SIZE;
+        if fits {
+            self.end = self.start + bytes.len();
+            self.bytes_mut().copy_from_slice(bytes);
+        }
+        fits
+    }
+    fn is_contiguous(&self) -> bool {
+        true
+    }
+    fn ip_checksum(&self) -> RxChecksum {
+        RxChecksum::Unknown
+    }
+}
+
+/// One port, and an inbox of another worker that swallows what it is given.
+struct PoolIo {
+    free: Vec<PoolFrame>,
+    arriving: VecDeque<PoolFrame>,
+    sent: Vec<PoolFrame>,
+}
+
+impl PoolIo {
+    fn new() -> Self {
+        let frame = || PoolFrame {
+            buffer: Box::new([0; SIZE]),
+            start: HEADROOM,
+            end: HEADROOM,
+        };
+        Self {
+            free: (0..POOL).map(|_| frame()).collect(),
+            arriving: VecDeque::with_capacity(POOL),
+            sent: Vec::with_capacity(POOL),
+        }
+    }
+}
+
+impl Io for PoolIo {
+    type Frame = PoolFrame;
+
+    fn ports(&self) -> usize {
+        1
+    }
+    fn workers(&self) -> usize {
+        2
+    }
+    fn receive(&mut self, _: usize, out: &mut Burst<PoolFrame>) {
+        let count = out.remaining_capacity().min(self.arriving.len());
+        out.extend(self.arriving.drain(..count));
+    }
+    fn transmit(&mut self, _: usize, frames: &mut Burst<PoolFrame>) {
+        self.sent.extend(frames.drain(..));
+    }
+    fn receive_handoff(&mut self, _: &mut Burst<PoolFrame>) {}
+    fn hand_off(&mut self, _: usize, frames: &mut Burst<PoolFrame>) {
+        self.free.extend(frames.drain(..));
+    }
+    fn discard(&mut self, frames: &mut Burst<PoolFrame>) {
+        self.free.extend(frames.drain(..));
+    }
+    fn allocate(&mut self) -> Option<PoolFrame> {
+        let mut frame = self.free.pop()?;
+        (frame.start, frame.end) = (HEADROOM, HEADROOM);
+        Some(frame)
+    }
+}
+
+const OURS: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
+const THEIRS: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
+const OWN: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
+const SNAT: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 3);
+const BACKEND: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 11);
+const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 0);
+const VIP: Ipv4Addr = Ipv4Addr::new(11, 0, 0, 1);
+const FLOWS: usize = 8;
+
+fn table(epoch: u16) -> Table {
+    let span = TickSpan(100);
+    let timeouts = Timeouts {
+        tcp_handshake: span,
+        tcp_established: span,
+        tcp_closing: span,
+        udp: span,
+    };
+    let service = |slot: u16, protocol| {
+        let backend = Backend {
+            slot: BackendSlot(slot.into()),
+            epoch: Epoch(epoch),
+            address: (BACKEND, 8080).into(),
+            weight: 1,
+        };
+        let vip = SocketAddr::from((VIP, 80));
+        Arc::new(Service::new(
+            ServiceSlot(slot),
+            vip,
+            protocol,
+            timeouts,
+            vec![backend],
+        ))
+    };
+    let services = [service(0, Protocol::Tcp), service(1, Protocol::Udp)];
+    Table::new(&services, &BTreeSet::new())
+}
+
+struct Rig {
+    worker: Worker<PoolIo>,
+    tables: Publisher<Table>,
+    counters: Arc<WorkerCounters>,
+    now: Ticks,
+}
+
+fn rig() -> Rig {
+    let interface = Interface {
+        port: 0,
+        vlan: None,
+        mac: OURS,
+        address: OWN,
+        subnet: Subnet::of(OWN, 14),
+        gateway: None,
+    };
+    let network = Arc::new(Network {
+        interfaces: vec![interface],
+        snat_addresses: vec![SNAT],
+        snat_ports: PortRange {
+            first: 1024,
+            last: 65535,
+        },
+        workers: 2,
+    });
+    let (tables, mut readers) = channel(table(0), 1);
+    let counters = Arc::new(WorkerCounters::new(1, 8));
+    let reader = readers.pop().expect("there is one");
+    let (id, shared) = (WorkerId(0), Arc::clone(&counters));
+    let pipeline = Pipeline::new(id, network, reader, shared, FLOWS, Ticks(0));
+    Rig {
+        worker: Worker::new(id, PoolIo::new(), pipeline, mailboxes(2)),
+        tables,
+        counters,
+        now: Ticks(0),
+    }
+}
+
+impl Rig {
+    /// One turn with this packet, without the heap. Returns what was sent.
+    fn turn(&mut self, what: &str, packet: &[u8]) -> Vec<Vec<u8>> {
+        self.turn_after(0, what, packet)
+    }
+
+    /// The same, `ticks` later.
+    fn turn_after(&mut self, ticks: u32, what: &str, packet: &[u8]) -> Vec<Vec<u8>> {
+        self.now = self.now.after(TickSpan(ticks));
+        let io = self.worker.io_mut();
+        if !packet.is_empty() {
+            let mut frame = io.allocate().expect("the pool has frames");
+            assert!(frame.assign(packet), "the packet fits");
+            io.arriving.push_back(frame);
+        }
+        let before = violation_count();
+        assert_no_alloc(|| self.worker.turn(self.now));
+        assert_eq!(violation_count(), before, "{what} used the heap");
+        let io = self.worker.io_mut();
+        let sent = io.sent.iter().map(|frame| frame.bytes().to_vec()).collect();
+        io.free.append(&mut io.sent);
+        sent
+    }
+
+    fn dropped(&self, reason: DropReason) -> u64 {
+        self.counters.verdicts.dropped(reason).get()
+    }
+
+    /// A packet whose next hop is asked for, and answers.
+    fn resolve(&mut self, what: &str, packet: &[u8]) -> Vec<u8> {
+        let asked = self.turn(what, packet);
+        let request = ArpPacket::read(&asked[0][ethernet::HEADER_LEN..]).expect("ARP");
+        let mut released = self.turn("an ARP reply", &arp(request.reply_from(THEIRS)));
+        released.remove(0)
+    }
+}
+
+fn arp(packet: ArpPacket) -> Vec<u8> {
+    let mut bytes = vec![0; ethernet::HEADER_LEN];
+    assert!(ethernet::write(
+        &mut bytes,
+        OURS,
+        THEIRS,
+        None,
+        ETHERTYPE_ARP
+    ));
+    bytes.extend(packet.to_bytes());
+    bytes
+}
+
+fn client(n: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(CLIENT.to_bits() + n)
+}
+
+fn udp(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16)) -> Vec<u8> {
+    let mut bytes = vec![];
+    PacketBuilder::ethernet2(THEIRS.0, OURS.0)
+        .ipv4(from.0.octets(), to.0.octets(), 64)
+        .udp(from.1, to.1)
+        .write(&mut bytes, b"data")
+        .expect("a vector takes all");
+    bytes
+}
+
+fn tcp_syn(from: (Ipv4Addr, u16)) -> Vec<u8> {
+    let mut bytes = vec![];
+    PacketBuilder::ethernet2(THEIRS.0, OURS.0)
+        .ipv4(from.0.octets(), VIP.octets(), 64)
+        .tcp(from.1, 80, 7, 1000)
+        .syn()
+        .write(&mut bytes, b"")
+        .expect("a vector takes all");
+    bytes
+}
+
+/// Source port of a packet as the backend sees it.
+fn source_port(packet: &[u8]) -> u16 {
+    u16::from_be_bytes([packet[34], packet[35]])
+}
+
+#[test]
+fn the_heap_is_watched() {
+    let before = violation_count();
+    assert_no_alloc(|| drop(std::hint::black_box(Box::new(7))));
+    assert_eq!(violation_count(), before + 2);
+}
+
+#[test]
+fn flows_replies_and_changes_of_the_table() {
+    let mut rig = rig();
+    let request = rig.resolve("a first packet", &udp((client(1), 9), (VIP, 80)));
+    let reply = udp((BACKEND, 8080), (SNAT, source_port(&request)));
+    rig.resolve("a first reply", &reply);
+    for _ in 0..100 {
+        assert_eq!(
+            rig.turn("a warm flow", &udp((client(1), 9), (VIP, 80)))
+                .len(),
+            1
+        );
+        assert_eq!(rig.turn("a warm reply", &reply).len(), 1);
+    }
+    assert_eq!(
+        rig.turn("a new connection", &tcp_syn((client(1), 10)))
+            .len(),
+        1
+    );
+    for epoch in 1..20 {
+        rig.tables.publish(table(epoch));
+        assert_eq!(
+            rig.turn("a new table", &udp((client(1), 9), (VIP, 80)))
+                .len(),
+            1
+        );
+    }
+    assert_eq!(rig.counters.flows_ended.get(), 19);
+    rig.turn(
+        "a packet of another worker",
+        &udp((BACKEND, 8080), (SNAT, 65535)),
+    );
+    assert_eq!(rig.counters.verdicts.handoff.get(), 1);
+}
+
+#[test]
+fn faults_questions_and_full_tables() {
+    let mut rig = rig();
+    let good = udp((client(1), 9), (VIP, 80));
+    for len in 1..good.len() {
+        assert_eq!(rig.turn("a short packet", &good[..len]).len(), 0);
+    }
+    rig.turn("no service", &udp((client(1), 9), (VIP, 81)));
+    assert_eq!(rig.dropped(DropReason::NoService), 1);
+    let question = ArpPacket {
+        operation: ArpOperation::Request,
+        sender_mac: THEIRS,
+        sender_ip: client(1),
+        target_mac: MacAddr::ZERO,
+        target_ip: VIP,
+    };
+    // More than another worker's mailbox holds, which nobody empties.
+    for _ in 0..2000 {
+        assert_eq!(rig.turn("an ARP request", &arp(question)).len(), 1);
+    }
+    rig.resolve("a first packet", &good);
+    for port in 10..20 {
+        rig.turn("a flow too many", &udp((client(1), port), (VIP, 80)));
+    }
+    assert_eq!(
+        rig.dropped(DropReason::FlowTableFull),
+        10 - (FLOWS as u64 - 1)
+    );
+}
+
+#[test]
+fn flows_expire_and_neighbors_come_and_go() {
+    let mut rig = rig();
+    rig.resolve("a first packet", &udp((client(1), 9), (VIP, 80)));
+    let clients = 4 * neighbor::CAPACITY as u32;
+    for n in 0..clients {
+        let packet = udp((client(n), 9), (VIP, 80));
+        let sent = rig.turn_after(20, "a client with its own next hop", &packet);
+        let to_backend = |packet: &&Vec<u8>| packet[30..34] == BACKEND.octets();
+        let request = sent.iter().find(to_backend);
+        let reply = udp(
+            (BACKEND, 8080),
+            (SNAT, source_port(request.expect("forwarded"))),
+        );
+        if n % 2 == 0 {
+            rig.turn("a reply that waits", &reply);
+        }
+    }
+    assert!(rig.counters.flows_ended.get() > u64::from(clients) - FLOWS as u64);
+    assert!(rig.dropped(DropReason::NeighborFailed) > u64::from(clients / 2) - 10);
+    assert_eq!(rig.dropped(DropReason::NeighborTable), 0);
+    assert_no_alloc(|| rig.worker.finish());
+    assert_eq!(violation_count(), 0, "the end used the heap");
+}
