@@ -275,7 +275,7 @@ mod tests {
             "viaduct_drops_total{reason=\"no_service\"} 2",
             "viaduct_drops_total{reason=\"truncated\"} 0",
             "viaduct_flows 0",
-            "viaduct_port_info{driver=\"net_tap\",mac=\"02:02:02:02:02:02\",port=\"fabric\"} 1",
+            "viaduct_port_info{port=\"fabric\",driver=\"net_tap\",mac=\"02:02:02:02:02:02\"} 1",
         ] {
             assert!(
                 text.lines().any(|l| l == line),
