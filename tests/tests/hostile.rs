@@ -33,11 +33,7 @@ fn a_log_that_nobody_reads_does_not_end_it() {
     drop(reader);
     let mut command = fabric.namespace.command(programs::viaduct());
     command.args(["run", "--config"]).arg(&file);
-    let mut child = command
-        .stdin(Stdio::null())
-        .stderr(writer)
-        .spawn()
-        .unwrap();
+    let mut child = command.stdin(Stdio::null()).stderr(writer).spawn().unwrap();
     eventually("Viaduct to be ready", || {
         let ended = child.try_wait().unwrap();
         assert!(ended.is_none(), "it ended: {ended:?}");

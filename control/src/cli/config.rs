@@ -5,7 +5,7 @@ use std::path::Path;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
-use crate::config::{Config, ConfigError, Loaded};
+use crate::config::{Config, Loaded};
 use crate::exit::Exit;
 use crate::host;
 

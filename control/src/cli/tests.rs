@@ -307,12 +307,12 @@ fn exit_codes_are_as_documented() {
 /// Standard error whose reader has gone.
 struct Closed;
 
-impl std::io::Write for Closed {
-    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-        Err(std::io::ErrorKind::BrokenPipe.into())
+impl io::Write for Closed {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -323,7 +323,7 @@ fn a_broken_configuration_is_no_success_when_nobody_reads_why() {
         &["viaduct", "run", "--config", "/nonexistent/viaduct.toml"][..],
         &["viaduct", "config", "check", "/nonexistent/viaduct.toml"],
     ] {
-        let words = words.iter().map(std::ffi::OsString::from);
+        let words = words.iter().map(OsString::from);
         let exit = run_with(words, &mut Vec::new(), &mut Closed);
         assert_eq!(exit, Exit::Configuration);
     }
