@@ -307,11 +307,7 @@ fn exit_codes_are_as_documented() {
 /// Standard error whose reader has gone.
 struct Closed;
 
-<<<<<<< HEAD
 impl Write for Closed {
-=======
-impl io::Write for Closed {
->>>>>>> h1
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
         Err(io::ErrorKind::BrokenPipe.into())
     }
