@@ -307,7 +307,7 @@ fn exit_codes_are_as_documented() {
 /// Standard error whose reader has gone.
 struct Closed;
 
-impl io::Write for Closed {
+impl Write for Closed {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
         Err(io::ErrorKind::BrokenPipe.into())
     }
