@@ -8,10 +8,12 @@ use std::time::Instant;
 use dataplane::Protocol;
 use dataplane::clock::{TickSpan, Ticks};
 use dataplane::counters::WorkerCounters;
-use dataplane::network::{Interface, Network, PortRange, Subnet};
+use dataplane::network::{Attachment, Interface, Network, PortRange, SnatAddresses, Subnet};
 use dataplane::pipeline::Pipeline;
 use dataplane::table::publication::{Publisher, channel};
-use dataplane::table::{Backend, BackendSlot, Epoch, Service, ServiceSlot, Table, Timeouts};
+use dataplane::table::{
+    Backend, BackendSlot, Epoch, Policy, Service, ServiceSlot, Table, Timeouts,
+};
 use dataplane::wire::MacAddr;
 use dataplane::wire::arp::{ArpOperation, ArpPacket};
 use dataplane::wire::checksum::checksum;
@@ -133,12 +135,20 @@ fn network() -> Network {
             port: 0,
             vlan: None,
             mac: OURS,
-            address: OWN,
-            subnet: Subnet::of(OWN, 24),
-            gateway: Some(Ipv4Addr::new(10, 0, 0, 254)),
+            mtu: 1500,
+            ipv4: Some(Attachment {
+                address: OWN,
+                subnet: Subnet::of(OWN, 24),
+                gateway: Some(Ipv4Addr::new(10, 0, 0, 254)),
+            }),
+            ipv6: None,
         }],
         // Room for a million flows towards three backends.
-        snat_addresses: (100..132).map(|n| Ipv4Addr::new(10, 0, 0, n)).collect(),
+        snat: SnatAddresses {
+            ipv4: (100..132).map(|n| Ipv4Addr::new(10, 0, 0, n)).collect(),
+            ipv6: vec![],
+        },
+        gue_port: 6080,
         snat_ports: PortRange {
             first: 1024,
             last: 65535,
@@ -163,7 +173,13 @@ fn table() -> Table {
     };
     let vip = SocketAddr::from((VIP, 80));
     let backends = (0..3).map(backend).collect();
-    let service = Service::new(ServiceSlot(0), vip, Protocol::Udp, timeouts, backends);
+    let service = Service::new(
+        ServiceSlot(0),
+        vip,
+        Protocol::Udp,
+        Policy::new(timeouts),
+        backends,
+    );
     Table::new(&[Arc::new(service)], &BTreeSet::new())
 }
 

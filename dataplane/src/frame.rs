@@ -47,6 +47,10 @@ pub trait Frame: Sized {
     fn assign(&mut self, bytes: &[u8]) -> bool;
     /// False if the packet continues in further segments, which this data plane does not read.
     fn is_contiguous(&self) -> bool;
+    /// What the worker that handed the packet over wrote on it; unspecified before.
+    fn note(&self) -> u32;
+    /// Writes on the packet what its next worker should know.
+    fn set_note(&mut self, note: u32);
     /// What the port says about the IPv4 header checksum.
     fn ip_checksum(&self) -> RxChecksum;
 }

@@ -15,6 +15,7 @@
 pub mod clock;
 pub mod counters;
 pub mod dpdk;
+pub mod family;
 pub mod flow;
 pub mod frame;
 pub mod maglev;

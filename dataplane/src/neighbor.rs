@@ -13,7 +13,7 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use hashbrown::HashMap;
 
@@ -48,8 +48,8 @@ pub struct NeighborRef(u16);
 pub struct NeighborUpdate {
     /// Where it is.
     pub interface: InterfaceIndex,
-    /// Its IPv4 address.
-    pub address: Ipv4Addr,
+    /// Its address.
+    pub address: IpAddr,
     /// Its Ethernet address.
     pub mac: MacAddr,
 }
@@ -111,7 +111,7 @@ struct Waiting<F> {
 #[derive(Debug)]
 pub struct Neighbors<F> {
     places: Vec<Neighbor>,
-    by_address: HashMap<(u8, Ipv4Addr), u16, KeyHasher>,
+    by_address: HashMap<Route, u16, KeyHasher>,
     waiting: Vec<Waiting<F>>,
     /// Requests to send: places whose state says that they have just been asked.
     requests: Vec<u16>,
@@ -142,8 +142,7 @@ impl<F> Default for Neighbors<F> {
 impl<F> Neighbors<F> {
     /// The neighbor of this route, with one more user; `None` if the table is full.
     pub fn refer(&mut self, route: Route, now: Ticks) -> Option<NeighborRef> {
-        let key = (route.interface.0, route.next_hop);
-        let place = match self.by_address.get(&key) {
+        let place = match self.by_address.get(&route) {
             Some(&place) => place,
             None => self.add(route, now)?,
         };
@@ -180,8 +179,7 @@ impl<F> Neighbors<F> {
             self.places[usize::from(place)] = entry;
             place
         };
-        self.by_address
-            .insert((route.interface.0, route.next_hop), place);
+        self.by_address.insert(route, place);
         Some(place)
     }
 
@@ -192,7 +190,7 @@ impl<F> Neighbors<F> {
             let entry = &mut self.places[usize::from(place)];
             if entry.is_free() {
                 let route = entry.route;
-                self.by_address.remove(&(route.interface.0, route.next_hop));
+                self.by_address.remove(&route);
                 return Some(place);
             }
             entry.listed = entry.users == 0;
@@ -280,8 +278,11 @@ impl<F> Neighbors<F> {
         now: Ticks,
         mut send: impl FnMut(InterfaceIndex, MacAddr, F),
     ) {
-        let key = (update.interface.0, update.address);
-        let Some(&place) = self.by_address.get(&key) else {
+        let route = Route {
+            interface: update.interface,
+            next_hop: update.address,
+        };
+        let Some(&place) = self.by_address.get(&route) else {
             return;
         };
         let entry = &mut self.places[usize::from(place)];
@@ -371,12 +372,14 @@ fn request(requests: &mut Vec<u16>, place: u16) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
     const ROUTE: Route = Route {
         interface: InterfaceIndex(0),
-        next_hop: Ipv4Addr::new(10, 0, 0, 9),
+        next_hop: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9)),
     };
     const UPDATE: NeighborUpdate = NeighborUpdate {
         interface: ROUTE.interface,
@@ -451,7 +454,7 @@ mod tests {
 
     fn route(n: u32) -> Route {
         Route {
-            next_hop: Ipv4Addr::from_bits(n),
+            next_hop: Ipv4Addr::from_bits(n).into(),
             ..ROUTE
         }
     }

@@ -4,8 +4,9 @@
 //! It never holds services or backends (see [`crate::table`]) or Ethernet addresses of others
 //! (see [`crate::neighbor`]).
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::family::Family;
 use crate::wire::MacAddr;
 use crate::wire::ethernet::VlanId;
 use crate::worker::WorkerId;
@@ -14,35 +15,43 @@ use crate::worker::WorkerId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InterfaceIndex(pub u8);
 
-/// An IPv4 subnet by its network address and prefix length.
+/// A subnet by its network address and prefix length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subnet {
-    network: u32,
-    mask: u32,
+pub struct Subnet<A> {
+    address: A,
+    prefix_len: u8,
 }
 
-impl Subnet {
-    /// The subnet of `prefix_len` bits (at most 32) that holds `address`.
+impl<A: Family> Subnet<A> {
+    /// The subnet of `prefix_len` bits (at most the family's) that holds `address`.
     #[must_use]
-    pub fn of(address: Ipv4Addr, prefix_len: u8) -> Self {
-        debug_assert!(prefix_len <= 32);
-        let mask = u32::MAX
-            .checked_shl(32 - u32::from(prefix_len))
-            .unwrap_or(0);
+    pub fn of(address: A, prefix_len: u8) -> Self {
+        debug_assert!(prefix_len <= A::BITS);
         Self {
-            network: address.to_bits() & mask,
-            mask,
+            address,
+            prefix_len,
         }
     }
 
     /// True if `address` lies in the subnet.
     #[must_use]
-    pub const fn contains(&self, address: Ipv4Addr) -> bool {
-        address.to_bits() & self.mask == self.network
+    pub fn contains(&self, address: A) -> bool {
+        self.address.common_prefix(address) >= self.prefix_len
     }
 }
 
-/// One interface: a port, or a VLAN on it, with its own address.
+/// An interface's place in the network of one address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attachment<A> {
+    /// Its own address.
+    pub address: A,
+    /// The subnet that is reached directly.
+    pub subnet: Subnet<A>,
+    /// The router for everything else, if there is one on this interface.
+    pub gateway: Option<A>,
+}
+
+/// One interface: a port, or a VLAN on it, with its own addresses.
 #[derive(Clone, Debug)]
 pub struct Interface {
     /// Index of the port for [`crate::frame::Io`].
@@ -51,12 +60,31 @@ pub struct Interface {
     pub vlan: Option<VlanId>,
     /// Its Ethernet address.
     pub mac: MacAddr,
-    /// Its IPv4 address.
-    pub address: Ipv4Addr,
-    /// The subnet that is reached directly.
-    pub subnet: Subnet,
-    /// The router for everything else, if there is one on this interface.
-    pub gateway: Option<Ipv4Addr>,
+    /// Largest IP packet, in bytes.
+    pub mtu: u16,
+    /// Its IPv4 address, if it speaks IPv4.
+    pub ipv4: Option<Attachment<Ipv4Addr>>,
+    /// Its IPv6 address, if it speaks IPv6, besides its link-local one.
+    pub ipv6: Option<Attachment<Ipv6Addr>>,
+}
+
+impl Interface {
+    /// Its link-local IPv6 address (RFC 4291, appendix A).
+    #[must_use]
+    pub fn link_local(&self) -> Ipv6Addr {
+        let [a, b, c, d, e, f] = self.mac.0;
+        let word = |high, low| u16::from_be_bytes([high, low]);
+        Ipv6Addr::new(
+            0xfe80,
+            0,
+            0,
+            0,
+            word(a ^ 2, b),
+            word(c, 0xff),
+            word(0xfe, d),
+            word(e, f),
+        )
+    }
 }
 
 /// Source ports for NAT: an inclusive range, divided among the workers in equal, contiguous shares.
@@ -102,26 +130,37 @@ impl PortRange {
     }
 }
 
+/// Addresses that packets to backends come from in `nat` mode.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SnatAddresses {
+    /// Towards IPv4 backends.
+    pub ipv4: Vec<Ipv4Addr>,
+    /// Towards IPv6 backends.
+    pub ipv6: Vec<Ipv6Addr>,
+}
+
 /// Everything that stays the same from start to stop.
 #[derive(Clone, Debug)]
 pub struct Network {
     /// At least one interface.
     pub interfaces: Vec<Interface>,
-    /// Addresses that packets to backends come from in `nat` mode; at least one.
-    pub snat_addresses: Vec<Ipv4Addr>,
+    /// Source addresses of `nat` mode; services of a family without any cannot have it.
+    pub snat: SnatAddresses,
     /// Their ports, over all workers.
     pub snat_ports: PortRange,
+    /// Destination port of Generic UDP Encapsulation.
+    pub gue_port: u16,
     /// Number of workers.
     pub workers: usize,
 }
 
 /// How to reach an address: by which interface, and which neighbor there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Route {
     /// Outgoing interface.
     pub interface: InterfaceIndex,
     /// The address to resolve there: the destination itself, or a gateway.
-    pub next_hop: Ipv4Addr,
+    pub next_hop: IpAddr,
 }
 
 impl Network {
@@ -144,37 +183,43 @@ impl Network {
         Some(InterfaceIndex(index as u8))
     }
 
-    /// The route to `destination`: a subnet that holds it, else the first gateway.
+    /// The route to `destination`: a subnet that holds it, else the first gateway of its family.
     #[must_use]
-    pub fn route(&self, destination: Ipv4Addr) -> Option<Route> {
-        let direct = self
-            .interfaces
-            .iter()
-            .position(|i| i.subnet.contains(destination));
-        let (index, next_hop) = match direct {
-            Some(index) => (index, destination),
-            None => self
-                .interfaces
-                .iter()
-                .enumerate()
-                .find_map(|(n, i)| Some((n, i.gateway?)))?,
+    pub fn route<A: Family>(&self, destination: A) -> Option<Route> {
+        let attached = || {
+            let interfaces = (0..).zip(&self.interfaces);
+            interfaces.filter_map(|(n, i)| Some((InterfaceIndex(n), A::attachment(i)?)))
+        };
+        let direct = attached().find(|(_, at)| at.subnet.contains(destination));
+        let (interface, next_hop) = match direct {
+            Some((interface, _)) => (interface, destination),
+            None => attached().find_map(|(n, at)| Some((n, at.gateway?)))?,
         };
         Some(Route {
-            interface: InterfaceIndex(index as u8),
-            next_hop,
+            interface,
+            next_hop: next_hop.into(),
         })
+    }
+
+    /// [`Self::route`] for an address of either family.
+    #[must_use]
+    pub fn route_to(&self, destination: IpAddr) -> Option<Route> {
+        match destination {
+            IpAddr::V4(destination) => self.route(destination),
+            IpAddr::V6(destination) => self.route(destination),
+        }
     }
 
     /// True for the interfaces' own addresses.
     #[must_use]
-    pub fn is_own(&self, address: Ipv4Addr) -> bool {
-        self.interfaces.iter().any(|i| i.address == address)
+    pub fn is_own<A: Family>(&self, address: A) -> bool {
+        self.interfaces.iter().any(|i| A::is_own(i, address))
     }
 
     /// True for the source addresses of `nat` mode.
     #[must_use]
-    pub fn is_snat(&self, address: Ipv4Addr) -> bool {
-        self.snat_addresses.contains(&address)
+    pub fn is_snat<A: Family>(&self, address: A) -> bool {
+        A::snat(&self.snat).contains(&address)
     }
 }
 
@@ -190,9 +235,13 @@ mod tests {
             port: 0,
             vlan: None,
             mac: MacAddr([2; 6]),
-            address,
-            subnet: Subnet::of(address, prefix_len),
-            gateway: gateway.map(Ipv4Addr::from),
+            mtu: 1500,
+            ipv4: Some(Attachment {
+                address,
+                subnet: Subnet::of(address, prefix_len),
+                gateway: gateway.map(Ipv4Addr::from),
+            }),
+            ipv6: None,
         }
     }
 
@@ -203,18 +252,20 @@ mod tests {
                 interface([10, 0, 0, 2], 24, None),
                 interface([10, 1, 0, 2], 16, Some([10, 1, 0, 1])),
             ],
-            snat_addresses: vec![],
+            snat: SnatAddresses::default(),
             snat_ports: PortRange { first: 1, last: 2 },
+            gue_port: 6080,
             workers: 1,
         };
         let to = |address: [u8; 4]| {
             network
-                .route(address.into())
-                .map(|r| (r.interface.0, r.next_hop.octets()))
+                .route(Ipv4Addr::from(address))
+                .map(|r| (r.interface.0, r.next_hop))
         };
-        assert_eq!(to([10, 0, 0, 77]), Some((0, [10, 0, 0, 77])));
-        assert_eq!(to([10, 1, 9, 9]), Some((1, [10, 1, 9, 9])));
-        assert_eq!(to([192, 0, 2, 1]), Some((1, [10, 1, 0, 1])));
+        let via = |interface, next_hop: [u8; 4]| Some((interface, IpAddr::from(next_hop)));
+        assert_eq!(to([10, 0, 0, 77]), via(0, [10, 0, 0, 77]));
+        assert_eq!(to([10, 1, 9, 9]), via(1, [10, 1, 9, 9]));
+        assert_eq!(to([192, 0, 2, 1]), via(1, [10, 1, 0, 1]));
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub struct MemoryFrame {
     buffer: Vec<u8>,
     start: usize,
     capacity: usize,
+    note: u32,
 }
 
 impl MemoryFrame {
@@ -32,6 +33,7 @@ impl MemoryFrame {
             buffer,
             start: HEADROOM,
             capacity,
+            note: 0,
         }
     }
 }
@@ -76,6 +78,14 @@ impl Frame for MemoryFrame {
 
     fn is_contiguous(&self) -> bool {
         true
+    }
+
+    fn note(&self) -> u32 {
+        self.note
+    }
+
+    fn set_note(&mut self, note: u32) {
+        self.note = note;
     }
 
     fn ip_checksum(&self) -> RxChecksum {

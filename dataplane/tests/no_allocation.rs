@@ -13,10 +13,12 @@ use dataplane::clock::{TickSpan, Ticks};
 use dataplane::counters::WorkerCounters;
 use dataplane::frame::{Burst, Frame, Io, RxChecksum};
 use dataplane::neighbor;
-use dataplane::network::{Interface, Network, PortRange, Subnet};
+use dataplane::network::{Attachment, Interface, Network, PortRange, SnatAddresses, Subnet};
 use dataplane::pipeline::Pipeline;
 use dataplane::table::publication::{Publisher, channel};
-use dataplane::table::{Backend, BackendSlot, Epoch, Service, ServiceSlot, Table, Timeouts};
+use dataplane::table::{
+    Backend, BackendSlot, Epoch, Policy, Service, ServiceSlot, Table, Timeouts,
+};
 use dataplane::verdict::DropReason;
 use dataplane::wire::MacAddr;
 use dataplane::wire::arp::{ArpOperation, ArpPacket};
@@ -36,6 +38,7 @@ struct PoolFrame {
     buffer: Box<[u8; SIZE]>,
     start: usize,
     end: usize,
+    note: u32,
 }
 
 impl Frame for PoolFrame {
@@ -67,6 +70,12 @@ impl Frame for PoolFrame {
     fn is_contiguous(&self) -> bool {
         true
     }
+    fn note(&self) -> u32 {
+        self.note
+    }
+    fn set_note(&mut self, note: u32) {
+        self.note = note;
+    }
     fn ip_checksum(&self) -> RxChecksum {
         RxChecksum::Unknown
     }
@@ -85,6 +94,7 @@ impl PoolIo {
             buffer: Box::new([0; SIZE]),
             start: HEADROOM,
             end: HEADROOM,
+            note: 0,
         };
         Self {
             free: (0..POOL).map(|_| frame()).collect(),
@@ -153,7 +163,7 @@ fn table(epoch: u16) -> Table {
             ServiceSlot(slot),
             vip,
             protocol,
-            timeouts,
+            Policy::new(timeouts),
             vec![backend],
         ))
     };
@@ -173,13 +183,21 @@ fn rig() -> Rig {
         port: 0,
         vlan: None,
         mac: OURS,
-        address: OWN,
-        subnet: Subnet::of(OWN, 14),
-        gateway: None,
+        mtu: 1500,
+        ipv4: Some(Attachment {
+            address: OWN,
+            subnet: Subnet::of(OWN, 14),
+            gateway: None,
+        }),
+        ipv6: None,
     };
     let network = Arc::new(Network {
         interfaces: vec![interface],
-        snat_addresses: vec![SNAT],
+        snat: SnatAddresses {
+            ipv4: vec![SNAT],
+            ipv6: vec![],
+        },
+        gue_port: 6080,
         snat_ports: PortRange {
             first: 1024,
             last: 65535,

@@ -15,7 +15,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use dataplane::Protocol;
-use dataplane::table::{Backend, BackendSlot, Epoch, Service, ServiceSlot, Table, Timeouts};
+use dataplane::table::{
+    Backend, BackendSlot, Epoch, Policy, Service, ServiceSlot, Table, Timeouts,
+};
 
 pub use merge::merge;
 pub use resolve::{Listener, Own, Resolved, resolve};
@@ -143,7 +145,7 @@ impl Planner {
             slot,
             address,
             protocol,
-            self.timeouts,
+            Policy::new(self.timeouts),
             backends,
         )))
     }

@@ -187,7 +187,7 @@ fn source(name: &str, state: &SourceState) -> SourceStatus {
 mod tests {
     use dataplane::Protocol;
     use dataplane::clock::TickSpan;
-    use dataplane::table::{Service, ServiceSlot, Timeouts};
+    use dataplane::table::{Policy, Service, ServiceSlot, Timeouts};
 
     use super::*;
 
@@ -214,7 +214,7 @@ mod tests {
             ServiceSlot(0),
             listener.address,
             listener.protocol,
-            timeouts,
+            Policy::new(timeouts),
             backends,
         );
         let planned = PlannedService {

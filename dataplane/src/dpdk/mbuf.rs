@@ -168,6 +168,16 @@ impl Frame for Mbuf {
         header.nb_segs == 1 && header.pkt_len == u32::from(header.data_len)
     }
 
+    fn note(&self) -> u32 {
+        // SAFETY: all members of the union are plain numbers of at least this size.
+        unsafe { self.header().__bindgen_anon_2.hash.rss }
+    }
+
+    fn set_note(&mut self, note: u32) {
+        self.header_mut().__bindgen_anon_2.hash.rss = note;
+        self.header_mut().ol_flags &= !sys::VD_MBUF_RX_RSS_HASH;
+    }
+
     /// "None" (both bits: wrong in the packet, but its integrity is known) counts as unknown, because a checksum that is
     /// updated incrementally must be right to begin with.
     fn ip_checksum(&self) -> RxChecksum {

@@ -1,7 +1,7 @@
 //! What a packet's flow is looked up by.
 
 use std::fmt::Debug;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::hash::{Seed, fold};
 use crate::Protocol;
@@ -21,6 +21,20 @@ impl Address for Ipv4Addr {
     #[inline]
     fn mix(first: Self, second: Self, _: Seed) -> u64 {
         u64::from(first.to_bits()) << 32 | u64::from(second.to_bits())
+    }
+}
+
+impl Address for Ipv6Addr {
+    const UNSPECIFIED: Self = Self::UNSPECIFIED;
+
+    #[inline]
+    fn mix(first: Self, second: Self, seed: Seed) -> u64 {
+        let halves = |address: Self| {
+            let bits = address.to_bits();
+            ((bits >> 64) as u64, bits as u64)
+        };
+        let ((a, b), (c, d)) = (halves(first), halves(second));
+        fold(a ^ seed.0[1], b ^ seed.0[0]) ^ fold(c ^ seed.0[0], d ^ seed.0[1]).rotate_left(32)
     }
 }
 

@@ -1,5 +1,7 @@
 //! ARP: answers for Viaduct's own addresses, its source addresses and VIPs; learns from everyone.
 
+use std::net::IpAddr;
+
 use super::Pipeline;
 use crate::frame::Frame;
 use crate::neighbor::NeighborUpdate;
@@ -26,7 +28,7 @@ impl<F: Frame> Pipeline<F> {
             let (address, mac) = (packet.sender_ip, packet.sender_mac);
             self.learned.push(NeighborUpdate {
                 interface,
-                address,
+                address: address.into(),
                 mac,
             });
         }
@@ -46,16 +48,19 @@ impl<F: Frame> Pipeline<F> {
         }
     }
 
-    /// Makes `frame` an ARP request for the next hop of `route`. False if it does not fit.
+    /// Makes `frame` a question for the next hop of `route`. False if it does not fit.
     #[must_use]
-    pub fn write_arp_request(&self, frame: &mut F, route: Route) -> bool {
+    pub fn write_request(&self, frame: &mut F, route: Route) -> bool {
         let interface = self.network.interface(route.interface);
+        let (IpAddr::V4(target_ip), Some(own)) = (route.next_hop, interface.ipv4) else {
+            return false;
+        };
         let request = ArpPacket {
             operation: ArpOperation::Request,
             sender_mac: interface.mac,
-            sender_ip: interface.address,
+            sender_ip: own.address,
             target_mac: MacAddr::ZERO,
-            target_ip: route.next_hop,
+            target_ip,
         };
         write_arp(frame, interface, MacAddr::BROADCAST, request)
     }

@@ -93,7 +93,7 @@ impl<F: Frame> Pipeline<F> {
             worker,
             tables,
             flows: FlowTable::new(flows, now),
-            snat: SnatPorts::new(network.snat_addresses.clone(), share),
+            snat: SnatPorts::new(network.snat.ipv4.clone(), share),
             neighbors: Neighbors::default(),
             held_for: NeighborRef::default(),
             learned: ArrayVec::new(),

@@ -22,7 +22,7 @@ use crate::dpdk::{
     self, Clock, Eal, EalError, IoError, Memory, Mempool, MempoolError, Port, PortError, PortSpec,
     ThreadError, WorkerIo,
 };
-use crate::network::{Interface, Network, Subnet};
+use crate::network::{Attachment, Interface, Network, SnatAddresses, Subnet};
 use crate::pipeline::Pipeline;
 use crate::table::publication::{Publisher, channel};
 use crate::table::{Generation, Table};
@@ -294,14 +294,22 @@ fn network(settings: &Settings, ports: &[Port]) -> Network {
             port,
             vlan,
             mac,
-            address,
-            subnet: Subnet::of(address, prefix_len),
-            gateway,
+            mtu: settings.mtu,
+            ipv4: Some(Attachment {
+                address,
+                subnet: Subnet::of(address, prefix_len),
+                gateway,
+            }),
+            ipv6: None,
         }
     };
     Network {
         interfaces: settings.ports.iter().enumerate().map(interface).collect(),
-        snat_addresses: settings.snat_addresses.clone(),
+        snat: SnatAddresses {
+            ipv4: settings.snat_addresses.clone(),
+            ipv6: Vec::new(),
+        },
+        gue_port: 6080,
         snat_ports: settings.snat_ports,
         workers: settings.worker_cores.len(),
     }

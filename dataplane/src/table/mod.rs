@@ -8,16 +8,19 @@
 //! refer to them across generations. A slot that is used again gets a new epoch: a flow whose
 //! epoch is not the slot's belongs to a backend that is gone.
 
+pub mod policy;
+pub mod prefixes;
 pub mod publication;
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+pub use policy::{Limits, Mode, Policy, Refusal, Removal, Timeouts};
+
 use crate::Protocol;
-use crate::clock::TickSpan;
 use crate::flow::hash::KeyHasher;
 use crate::maglev::{self, Maglev};
 
@@ -38,19 +41,6 @@ pub struct BackendSlot(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Epoch(pub u16);
 
-/// How long a flow may be idle, by its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// TCP, until both sides have been heard.
-    pub tcp_handshake: TickSpan,
-    /// TCP, both sides heard.
-    pub tcp_established: TickSpan,
-    /// TCP, after the first FIN; also how long a closed connection's ports stay reserved.
-    pub tcp_closing: TickSpan,
-    /// UDP.
-    pub udp: TickSpan,
-}
-
 /// A backend of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backend {
@@ -70,7 +60,7 @@ pub struct Service {
     slot: ServiceSlot,
     vip: SocketAddr,
     protocol: Protocol,
-    timeouts: Timeouts,
+    policy: Policy,
     backends: Vec<Backend>,
     maglev: Option<Maglev>,
 }
@@ -82,7 +72,7 @@ impl Service {
         slot: ServiceSlot,
         vip: SocketAddr,
         protocol: Protocol,
-        timeouts: Timeouts,
+        policy: Policy,
         backends: Vec<Backend>,
     ) -> Self {
         let weights: Vec<_> = backends.iter().map(|b| (b.address, b.weight)).collect();
@@ -90,7 +80,7 @@ impl Service {
             slot,
             vip,
             protocol,
-            timeouts,
+            policy,
             maglev: Maglev::build(&weights),
             backends,
         }
@@ -114,10 +104,16 @@ impl Service {
         self.protocol
     }
 
+    /// How it is balanced.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Idle timeouts of its flows.
     #[must_use]
     pub fn timeouts(&self) -> &Timeouts {
-        &self.timeouts
+        &self.policy.timeouts
     }
 
     /// Its backends, draining ones too.
@@ -129,6 +125,12 @@ impl Service {
     /// The backend for a new flow; `None` if no backend has a weight.
     #[must_use]
     pub fn pick(&self, client: SocketAddr) -> Option<&Backend> {
+        let port = if self.policy.source_affinity {
+            0
+        } else {
+            client.port()
+        };
+        let client = SocketAddr::new(client.ip(), port);
         let hash = maglev::flow_hash(client, self.vip, self.protocol as u8);
         let index = self.maglev.as_ref()?.pick(hash);
         Some(&self.backends[usize::from(index)])
@@ -153,9 +155,15 @@ pub struct Table {
 
 /// The backend that has a slot.
 #[derive(Clone, Copy, Debug)]
-struct Occupant {
-    epoch: Epoch,
-    draining: bool,
+pub struct Occupant {
+    /// Which of the slot's backends it is.
+    pub epoch: Epoch,
+    /// It takes no new flows.
+    pub draining: bool,
+    /// How packets reach it.
+    pub mode: Mode,
+    /// Where it is.
+    pub address: IpAddr,
 }
 
 impl std::fmt::Debug for Listener {
@@ -184,6 +192,8 @@ impl Table {
             let occupant = Occupant {
                 epoch: backend.epoch,
                 draining: backend.weight == 0,
+                mode: service.policy.mode,
+                address: backend.address.ip(),
             };
             put(&mut self.occupants, backend.slot.0 as usize, occupant);
         }
@@ -221,15 +231,18 @@ impl Table {
         self.occupant(slot, epoch).is_some_and(|o| !o.draining)
     }
 
-    fn occupant(&self, slot: BackendSlot, epoch: Epoch) -> Option<&Occupant> {
+    /// The backend that had this slot at this epoch, if it is still in the table.
+    #[inline]
+    #[must_use]
+    pub fn occupant(&self, slot: BackendSlot, epoch: Epoch) -> Option<&Occupant> {
         let occupant = self.occupants.get(slot.0 as usize)?.as_ref()?;
         (occupant.epoch == epoch).then_some(occupant)
     }
 
     /// True for the address of a VIP.
     #[must_use]
-    pub fn is_vip(&self, address: Ipv4Addr) -> bool {
-        self.vips.contains(&IpAddr::V4(address))
+    pub fn is_vip(&self, address: impl Into<IpAddr>) -> bool {
+        self.vips.contains(&address.into())
     }
 
     /// Number of services.
@@ -257,6 +270,8 @@ fn put<T: Clone>(places: &mut Vec<Option<T>>, index: usize, value: T) {
 mod tests {
     use super::*;
 
+    use crate::clock::TickSpan;
+
     const TIMEOUTS: Timeouts = Timeouts {
         tcp_handshake: TickSpan(1),
         tcp_established: TickSpan(1),
@@ -276,7 +291,7 @@ mod tests {
             ServiceSlot(slot),
             vip,
             protocol,
-            TIMEOUTS,
+            Policy::new(TIMEOUTS),
             backends,
         ))
     }
@@ -296,7 +311,7 @@ mod tests {
         assert_eq!(at("11.0.0.1:80", Protocol::Udp), Some(7));
         assert_eq!(at("11.0.0.1:81", Protocol::Tcp), None);
         assert_eq!(at("11.0.0.2:80", Protocol::Tcp), None);
-        assert!(table.is_vip([11, 0, 0, 1].into()) && !table.is_vip([11, 0, 0, 2].into()));
+        assert!(table.is_vip([11, 0, 0, 1]) && !table.is_vip([11, 0, 0, 2]));
         assert_eq!(table.len(), 2);
     }
 
@@ -316,6 +331,6 @@ mod tests {
     fn vips_without_a_service_are_answered_for() {
         let vip = IpAddr::from([11, 0, 0, 9]);
         let table = Table::new(&[], &BTreeSet::from([vip]));
-        assert!(table.is_vip([11, 0, 0, 9].into()) && table.is_empty());
+        assert!(table.is_vip([11, 0, 0, 9]) && table.is_empty());
     }
 }

@@ -281,7 +281,7 @@ impl<I: Io> Worker<I> {
             let Some(mut frame) = self.io.allocate() else {
                 return;
             };
-            if self.pipeline.write_arp_request(&mut frame, route) {
+            if self.pipeline.write_request(&mut frame, route) {
                 self.send(frame, route.interface, Sent::Originated);
             } else {
                 self.recycle(frame);

@@ -10,10 +10,10 @@ use super::*;
 use crate::Protocol;
 use crate::clock::TickSpan;
 use crate::counters::WorkerCounters;
-use crate::network::{Interface, Network, PortRange, Subnet};
+use crate::network::{Attachment, Interface, Network, PortRange, SnatAddresses, Subnet};
 use crate::offline::{MemoryFrame, MemoryIo, SharedWire, Wire};
 use crate::table::publication::{Publisher, channel};
-use crate::table::{Backend, BackendSlot, Epoch, Service, ServiceSlot, Table, Timeouts};
+use crate::table::{Backend, BackendSlot, Epoch, Policy, Service, ServiceSlot, Table, Timeouts};
 use crate::wire::arp::{ArpOperation, ArpPacket};
 use crate::wire::ethernet::{self, ETHERTYPE_ARP, VlanId};
 
@@ -65,7 +65,7 @@ fn table(weights: &[(u8, u16)]) -> Table {
             ServiceSlot(slot),
             vip,
             protocol,
-            TIMEOUTS,
+            Policy::new(TIMEOUTS),
             backends(base),
         ))
     };
@@ -78,13 +78,21 @@ fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
         port: 0,
         vlan,
         mac: OURS,
-        address: OWN,
-        subnet: Subnet::of(OWN, 14),
-        gateway: None,
+        mtu: 1500,
+        ipv4: Some(Attachment {
+            address: OWN,
+            subnet: Subnet::of(OWN, 14),
+            gateway: None,
+        }),
+        ipv6: None,
     };
     let network = Arc::new(Network {
         interfaces: vec![interface],
-        snat_addresses: vec![SNAT],
+        snat: SnatAddresses {
+            ipv4: vec![SNAT],
+            ipv6: vec![],
+        },
+        gue_port: 6080,
         snat_ports: PortRange {
             first: 1024,
             last: 65535,
