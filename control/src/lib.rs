@@ -1,6 +1,7 @@
 //! Viaduct's control plane: learns services, allocates VIPs, plans forwarding tables, answers DNS.
 
 pub mod api;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod desired;

@@ -20,20 +20,38 @@ pub struct MemoryFrame {
     start: usize,
     capacity: usize,
     note: u32,
+    contiguous: bool,
 }
 
 impl MemoryFrame {
     /// A frame with these bytes, and room for 2 KiB in all.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
-        let mut buffer = vec![0; HEADROOM];
+        Self::with_headroom(bytes, HEADROOM)
+    }
+
+    /// The same with only so much room in front, in bytes.
+    #[must_use]
+    pub fn with_headroom(bytes: &[u8], headroom: usize) -> Self {
+        let mut buffer = vec![0; headroom];
         buffer.extend_from_slice(bytes);
-        let capacity = buffer.len().max(HEADROOM + 2048);
+        let capacity = buffer.len().max(headroom + 2048);
         Self {
             buffer,
-            start: HEADROOM,
+            start: headroom,
             capacity,
             note: 0,
+            contiguous: true,
+        }
+    }
+
+    /// The frame as a receiver gives it whose buffers are too small: it says that it goes on in
+    /// further segments.
+    #[must_use]
+    pub fn in_segments(self) -> Self {
+        Self {
+            contiguous: false,
+            ..self
         }
     }
 }
@@ -77,7 +95,7 @@ impl Frame for MemoryFrame {
     }
 
     fn is_contiguous(&self) -> bool {
-        true
+        self.contiguous
     }
 
     fn note(&self) -> u32 {

@@ -3,6 +3,7 @@
 //! Commands write results to standard output and everything else to standard error. This is
 //! the edge of the program: the only place where errors become text for people.
 
+mod check;
 mod client;
 mod config;
 mod run;
@@ -21,6 +22,9 @@ use crate::exit::Exit;
 
 /// Where the configuration is unless told otherwise.
 const DEFAULT_CONFIG: &str = "/etc/viaduct/viaduct.toml";
+
+/// Where the packet cases are in the source tree.
+const PACKET_SUITE: &str = "tests/packets/suite";
 
 /// Layer-4 load balancer appliance for Marathon clusters.
 #[derive(Debug, Parser)]
@@ -41,6 +45,9 @@ enum Command {
     /// Work with the configuration file.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Check how this build behaves, without starting anything.
+    #[command(subcommand)]
+    Check(CheckCommand),
     /// List VIPs and their backends, as the running load balancer sees them.
     Vips(VipsArgs),
 }
@@ -65,6 +72,24 @@ enum ConfigCommand {
         #[arg(value_name = "FILE", default_value = DEFAULT_CONFIG)]
         file: PathBuf,
     },
+}
+
+/// `viaduct check`.
+#[derive(Debug, Subcommand)]
+enum CheckCommand {
+    /// Run packet cases through the packet path: packets in, packets, verdicts and counters out.
+    Packets(CheckPacketsArgs),
+}
+
+/// `viaduct check packets`.
+#[derive(Debug, clap::Args)]
+struct CheckPacketsArgs {
+    /// Files of cases, or folders of such files.
+    #[arg(value_name = "PATH", default_value = PACKET_SUITE)]
+    paths: Vec<PathBuf>,
+    /// Write what each case sends as a capture file into this folder.
+    #[arg(long, value_name = "DIR")]
+    dump: Option<PathBuf>,
 }
 
 /// `viaduct vips`.
@@ -118,6 +143,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
     match cli.command {
         Command::Run(args) => run::run(args, cli.verbose, err),
         Command::Config(ConfigCommand::Check { file }) => config::check(&file, out, err),
+        Command::Check(CheckCommand::Packets(args)) => check::packets(&args, out, err),
         Command::Vips(args) => vips::list(&args, out, err),
     }
 }
