@@ -1,0 +1,1 @@
+"""One module for each subject: SETUPS by name, and a generator `cases`."""

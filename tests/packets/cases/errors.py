@@ -1,0 +1,4 @@
+"""errors"""
+SETUPS = {}
+def cases():
+    return []
