@@ -69,10 +69,15 @@ def kinds():
     yield dropped("an Ethernet length instead of a type", Ether(src=CLIENT_MAC, dst=OURS, type=46) / Raw(bytes(46)), "ethertype")
     for number, name in ((132, "SCTP"), (47, "GRE"), (0, "protocol 0")):
         yield dropped(name, ipv4(internet(ASK, proto=number) / Raw(bytes(20))), "protocol")
-    timestamp = ipv4(internet(ASK) / ICMP(type=13) / Raw(bytes(12)))
+    timestamp = ipv4(internet(ASK) / Raw(bytes.fromhex("0d00f2ff" + "00" * 16)))
     yield dropped("an ICMP timestamp request", timestamp, "icmp_type")
     yield dropped("an echo request with a code", ipv4(internet(ASK) / ICMP(type=8, code=1)), "icmp_type")
     yield dropped("an echo request with a wrong checksum", echo(ASK, chksum=0x1234), "icmp_checksum")
+
+
+def fragments():
+    for name, fields in (("first", {"flags": "MF"}), ("later", {"flags": 0, "frag": 64}), ("middle", {"flags": "MF", "frag": 64})):
+        yield dropped(f"the {name} fragment of a datagram", udp(ip=fields)(ASK), "fragment")
 
 
 def transport_headers():
@@ -122,7 +127,7 @@ def full_tables():
 
 
 def cases():
-    for group in (lengths, ip_headers, kinds, transport_headers, nobodys, full_tables):
+    for group in (lengths, ip_headers, kinds, fragments, transport_headers, nobodys, full_tables):
         yield from group()
     yield Case("a frame in several buffers", Step(udp()(ASK), verdicts="drop multi_segment", segmented=True))
     yield Case(
