@@ -69,7 +69,7 @@ def kinds():
     yield dropped("an Ethernet length instead of a type", Ether(src=CLIENT_MAC, dst=OURS, type=46) / Raw(bytes(46)), "ethertype")
     for number, name in ((132, "SCTP"), (47, "GRE"), (0, "protocol 0")):
         yield dropped(name, ipv4(internet(ASK, proto=number) / Raw(bytes(20))), "protocol")
-    timestamp = ipv4(internet(ASK) / Raw(bytes.fromhex("0d00f2ff" + "00" * 16)))
+    timestamp = ipv4(internet(ASK, proto=1) / Raw(bytes.fromhex("0d00f2ff" + "00" * 16)))
     yield dropped("an ICMP timestamp request", timestamp, "icmp_type")
     yield dropped("an echo request with a code", ipv4(internet(ASK) / ICMP(type=8, code=1)), "icmp_type")
     yield dropped("an echo request with a wrong checksum", echo(ASK, chksum=0x1234), "icmp_checksum")
