@@ -60,6 +60,12 @@ impl Pattern {
     }
 }
 
+impl From<&[u8]> for Pattern {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.iter().copied().map(Some).collect())
+    }
+}
+
 fn wrong(problem: impl fmt::Display) -> ValueError {
     ValueError {
         problem: problem.to_string(),

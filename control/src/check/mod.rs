@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use bytes::Pattern;
-pub use rig::{Outcome, run};
+pub use rig::{Outcome, Rig, run};
 pub use suite::{Case, Setup, Step, Suite, SuiteError};
 
 /// The files that `paths` name: a file itself, a folder's `*.toml` in order of their names.

@@ -33,8 +33,9 @@ pub struct Outcome {
     pub sent: Vec<(usize, Vec<u8>)>,
 }
 
-/// Workers and what connects them.
-struct Rig<'a> {
+/// Workers and what connects them, from a fresh start.
+#[derive(Debug)]
+pub struct Rig<'a> {
     setup: &'a Setup,
     setups: &'a BTreeMap<String, Setup>,
     workers: Vec<Worker<MemoryIo>>,
@@ -75,7 +76,12 @@ struct Counts {
 }
 
 impl<'a> Rig<'a> {
-    fn new(setups: &'a BTreeMap<String, Setup>, name: &str) -> Self {
+    /// The load balancer of a setup, with whose others steps may go on.
+    ///
+    /// # Panics
+    /// There is no setup of this name: [`Suite::load`] has checked those of the cases.
+    #[must_use]
+    pub fn new(setups: &'a BTreeMap<String, Setup>, name: &str) -> Self {
         let setup = &setups[name];
         let network = Arc::new(setup::network(setup));
         let wire = Wire::new(setup.workers, setup.port.len());
@@ -116,8 +122,15 @@ impl<'a> Rig<'a> {
         }
     }
 
-    /// What leaves during a step, by port. Answers of stations leave no trace in the counts.
-    fn step(&mut self, step: &Step) -> Vec<(usize, Vec<u8>)> {
+    /// Where the packets of a worker do not add up, if they do not.
+    #[must_use]
+    pub fn imbalance(&self) -> Option<String> {
+        imbalance(&self.counters)
+    }
+
+    /// Takes a step, whatever it expects. What leaves, by port; without questions to stations,
+    /// whose answers leave no trace in the counts either.
+    pub fn step(&mut self, step: &Step) -> Vec<(usize, Vec<u8>)> {
         self.change(step);
         let span = step
             .advance

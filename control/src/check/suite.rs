@@ -162,7 +162,7 @@ pub struct Case {
 }
 
 /// A moment of a case. First what changes, then time, then packets.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// The services of this setup are published.

@@ -60,6 +60,14 @@ enum FileError {
     },
 }
 
+/// What the text of a services file asks for; `path` only stands for the file in messages.
+///
+/// # Errors
+/// The text is no valid TOML, has an unknown key or a value of the wrong type.
+pub fn interpret(text: &str, path: &Path) -> Result<Snapshot, toml::de::Error> {
+    parse::snapshot(text, path)
+}
+
 /// Starts the source on the current tokio runtime; it ends with `shutdown`.
 #[must_use]
 pub fn spawn(options: Options, shutdown: CancellationToken) -> Source {
