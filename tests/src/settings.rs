@@ -103,6 +103,34 @@ impl Settings {
         self
     }
 
+    /// Leaves the kernel's side of the port to the test: it joins no bridge.
+    #[must_use]
+    pub fn without_bridge(mut self) -> Self {
+        let port = self
+            .table
+            .get_mut("ports")
+            .and_then(|ports| ports.get_mut(0));
+        if let Some(port) = port.and_then(Value::as_table_mut) {
+            port.remove("bridge");
+        }
+        self
+    }
+
+    /// Gives the port this address and MTU.
+    #[must_use]
+    pub fn port(mut self, address: &str, mtu: i64, gateway: &str) -> Self {
+        let port = self
+            .table
+            .get_mut("ports")
+            .and_then(|ports| ports.get_mut(0));
+        if let Some(port) = port.and_then(Value::as_table_mut) {
+            port.insert("address".into(), address.into());
+            port.insert("mtu".into(), mtu.into());
+            port.insert("gateway".into(), gateway.into());
+        }
+        self
+    }
+
     /// The configuration file.
     ///
     /// # Panics

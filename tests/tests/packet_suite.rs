@@ -1,0 +1,215 @@
+//! The packet suite through a real port: the same bytes in, the same bytes out, the same drops.
+//!
+//! ```text
+//!   port.py (stations, packet socket) ── dtap0 ── Viaduct
+//! ```
+//! A case that makes flows has a Viaduct of its own; those that leave nothing behind share one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+use viaduct_tests::eventually::{eventually, expect};
+use viaduct_tests::fabric::Fabric;
+use viaduct_tests::settings::Settings;
+use viaduct_tests::viaduct::{TAP, Viaduct};
+
+/// Keys of steps that a port and a process can follow. Time, queues and buffers are not theirs.
+const PLAYABLE: [&str; 5] = ["frame", "out", "verdicts", "flows_made", "flows_ended"];
+
+#[derive(Deserialize)]
+struct Suite {
+    setup: BTreeMap<String, Setup>,
+    case: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Setup {
+    workers: usize,
+    flows: i64,
+    snat: Vec<String>,
+    snat_ports: String,
+    port: Vec<Port>,
+    service: Vec<Table>,
+}
+
+#[derive(Deserialize)]
+struct Port {
+    mtu: i64,
+    ipv4: String,
+    ipv4_gateway: Option<String>,
+    vlan: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    setup: String,
+    step: Vec<Table>,
+}
+
+impl Case {
+    fn is_playable(&self, suite: &Suite) -> bool {
+        let setup = &suite.setup[&self.setup];
+        let steps = self.step.iter().flat_map(Table::keys);
+        let small = |table: &Value| !table["frame"].as_str().is_some_and(|f| f.len() < 2 * 14);
+        setup.workers == 1
+            && setup.port.len() == 1
+            && setup.port[0].vlan.is_none()
+            && setup.port[0].ipv4_gateway.is_some()
+            && setup.flows >= 64
+            && setup.port[0].mtu <= 1500
+            && steps
+                .into_iter()
+                .all(|key| PLAYABLE.contains(&key.as_str()))
+            && self
+                .step
+                .iter()
+                .all(|step| !step.contains_key("frame") || small(&Value::Table(step.clone())))
+    }
+
+    fn makes_flows(&self) -> bool {
+        self.step.iter().any(|step| step.contains_key("flows_made"))
+    }
+
+    /// Packets dropped, by reason.
+    fn drops(&self) -> BTreeMap<String, i64> {
+        let mut drops = BTreeMap::new();
+        let verdicts = self
+            .step
+            .iter()
+            .filter_map(|step| step.get("verdicts")?.as_table());
+        for (verdict, count) in verdicts.flatten() {
+            if let Some(reason) = verdict.strip_prefix("drop ") {
+                *drops.entry(reason.to_owned()).or_default() += count.as_integer().unwrap_or(0);
+            }
+        }
+        drops
+    }
+}
+
+fn path(subject: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("packets/suite")
+        .join(subject)
+        .with_extension("toml")
+}
+
+/// A services file with the setup's services.
+fn services(setup: &Setup) -> String {
+    let mut document = Table::new();
+    let service = |service: &Table| {
+        let vip = service["vip"].as_str().expect("a service has a VIP");
+        let (address, port) = vip.rsplit_once(':').expect("a VIP has a port");
+        let mut entry = Table::new();
+        entry.insert("address".into(), address.into());
+        entry.insert("port".into(), port.parse::<i64>().expect("a port").into());
+        for key in ["protocol", "backends"] {
+            entry.insert(key.into(), service[key].clone());
+        }
+        Value::Table(entry)
+    };
+    let services: Vec<Value> = setup.service.iter().map(service).collect();
+    document.insert("service".into(), services.into());
+    document.to_string()
+}
+
+/// A Viaduct as the setup has it, alone with its port.
+fn start(fabric: &Fabric, setup: &Setup) -> Viaduct {
+    let file = fabric.scratch().join("services.toml");
+    std::fs::write(&file, services(setup)).expect("the scratch folder is writable");
+    let port = &setup.port[0];
+    let gateway = port.ipv4_gateway.as_deref().unwrap_or_default();
+    let first: Vec<_> = setup.snat.iter().take(1).cloned().collect();
+    let settings = Settings::default()
+        .without_bridge()
+        .port(&port.ipv4, port.mtu, gateway)
+        .file(&file)
+        .set("nat.addresses", first)
+        .set("nat.ports", setup.snat_ports.as_str());
+    let viaduct = Viaduct::start(fabric, settings);
+    // Stations are the test's: the kernel is not to answer for its own addresses there.
+    fabric
+        .namespace
+        .run(["sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1"]);
+    fabric.namespace.ip(&format!("link set {TAP} up"));
+    viaduct
+}
+
+/// Plays cases that have the same setup on one Viaduct.
+fn play(subject: &str, setup: &Setup, cases: &[&Case]) {
+    let fabric = Fabric::new(0, 0);
+    let viaduct = start(&fabric, setup);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packets/port.py");
+    let (script, suite) = (
+        script.display().to_string(),
+        path(subject).display().to_string(),
+    );
+    let mut words = vec!["python3", &script, TAP, &suite];
+    words.extend(cases.iter().map(|case| case.name.as_str()));
+    let output = fabric.namespace.output(words);
+    let said = String::from_utf8_lossy(&output.stdout);
+    let failed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{subject}:\n{said}{failed}");
+    let mut drops: BTreeMap<String, i64> = BTreeMap::new();
+    for (reason, count) in cases.iter().flat_map(|case| case.drops()) {
+        *drops.entry(reason).or_default() += count;
+    }
+    for (reason, count) in drops {
+        eventually(&reason, || {
+            let counted = viaduct.metric("viaduct_drops_total", &[("reason", &reason)]);
+            expect(counted == count as f64, || {
+                format!("{counted} instead of {count}")
+            })
+        });
+    }
+}
+
+/// Plays all cases of a subject that a port can play.
+fn play_all(subject: &str) {
+    let text = std::fs::read_to_string(path(subject)).expect("the suite is in the source tree");
+    let suite: Suite = toml::from_str(&text).expect("the suite is valid");
+    let playable = || suite.case.iter().filter(|case| case.is_playable(&suite));
+    for (name, setup) in &suite.setup {
+        let here = || playable().filter(|case| case.setup == *name);
+        let together: Vec<_> = here().filter(|case| !case.makes_flows()).collect();
+        if !together.is_empty() {
+            play(subject, setup, &together);
+        }
+        for case in here().filter(|case| case.makes_flows()) {
+            play(subject, setup, &[case]);
+        }
+    }
+    assert!(playable().next().is_some(), "{subject} has nothing to play");
+}
+
+#[test]
+fn nat() {
+    play_all("nat");
+}
+
+#[test]
+fn options() {
+    play_all("options");
+}
+
+#[test]
+fn sizes() {
+    play_all("sizes");
+}
+
+#[test]
+fn arp() {
+    play_all("arp");
+}
+
+#[test]
+fn echo() {
+    play_all("echo");
+}
+
+#[test]
+fn drops() {
+    play_all("drops");
+}
