@@ -41,7 +41,7 @@ pub use mempool::{Mempool, MempoolError};
 pub use options::{EalOptions, Memory};
 pub use port::{Link, Port, PortSpec, PortStats};
 pub use port_error::PortError;
-pub use port_setup::Offloads;
+pub use port_setup::{FRAME_OVERHEAD, Offloads};
 pub use queue::Queue;
 pub use ring::RingError;
 pub use rss::Rss;

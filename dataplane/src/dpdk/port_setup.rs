@@ -9,7 +9,8 @@ use super::port_error::PortError;
 const TAP: &str = "net_tap";
 
 /// Bytes of a frame besides the MTU that drivers count: Ethernet header, CRC and two VLAN tags.
-const OVERHEAD: u32 = sys::RTE_ETHER_HDR_LEN + sys::RTE_ETHER_CRC_LEN + 2 * sys::RTE_VLAN_HLEN;
+pub const FRAME_OVERHEAD: u32 =
+    sys::RTE_ETHER_HDR_LEN + sys::RTE_ETHER_CRC_LEN + 2 * sys::RTE_VLAN_HLEN;
 
 /// What a device can do, out of its driver's `rte_eth_dev_info`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -140,14 +141,14 @@ fn check_mtu(spec: &PortSpec, can: &Capabilities, room: u16) -> Result<(), PortE
             driver: can.driver.clone(),
         });
     }
-    let frame = u32::from(spec.mtu) + OVERHEAD;
+    let frame = u32::from(spec.mtu) + FRAME_OVERHEAD;
     if frame > u32::from(room) {
         return Err(PortError::MtuExceedsBuffers {
             port: spec.name.clone(),
             mtu: spec.mtu,
             frame,
             room,
-            largest: room.saturating_sub(OVERHEAD as u16),
+            largest: room.saturating_sub(FRAME_OVERHEAD as u16),
         });
     }
     Ok(())

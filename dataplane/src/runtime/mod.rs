@@ -258,8 +258,7 @@ fn open_pool(eal: &Eal, settings: &Settings) -> Result<Mempool, MempoolError> {
         .map(|port| port.mtu)
         .max()
         .unwrap_or(0);
-    // Ethernet with two tags.
-    let frame = mtu + 22;
+    let frame = mtu + dpdk::FRAME_OVERHEAD as u16;
     let room = dpdk::mempool::DEFAULT_DATA_ROOM.max(frame + dpdk::mempool::HEADROOM);
     let cache = CACHE.min(settings.mbufs / 8);
     Mempool::new(eal, "packets", settings.mbufs, cache, room, None)
