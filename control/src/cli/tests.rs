@@ -328,3 +328,48 @@ fn a_broken_configuration_is_no_success_when_nobody_reads_why() {
         assert_eq!(exit, Exit::Configuration);
     }
 }
+
+const SUITE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../tests/packets/suite/echo.toml"
+);
+
+#[test]
+fn packet_cases_have_a_line_each_and_leave_captures() {
+    let folder = TempDir::new().expect("a scratch folder");
+    let dump = folder.path().join("sent");
+    let arguments = ["check", "packets", SUITE, "--dump", path(&dump)];
+    let (exit, out, err) = viaduct(&arguments);
+    assert_eq!((exit, err.as_str()), (Exit::Success, ""), "{out}");
+    let passed = out
+        .lines()
+        .filter(|line| line.starts_with("ok      echo: "));
+    let captures = std::fs::read_dir(&dump).expect("the folder was made");
+    assert_eq!(passed.count(), captures.count(), "{out}");
+    assert!(out.ends_with(" cases, 0 failed\n"), "{out}");
+}
+
+#[test]
+fn packet_cases_that_fail_or_are_none_have_their_exit_codes() {
+    let folder = TempDir::new().expect("a scratch folder");
+    let file = folder.path().join("suite.toml");
+    let text = std::fs::read_to_string(SUITE).expect("the suite is in the source tree");
+    std::fs::write(&file, text.replace("reply = 1", "forward = 1")).expect("writable");
+    let (exit, out, _) = viaduct(&["check", "packets", path(&file)]);
+    assert_eq!(exit, Exit::Failure);
+    assert!(
+        out.contains("FAILED  suite: ") && out.contains("    step 1: expected"),
+        "{out}"
+    );
+    std::fs::write(&file, "case = 1").expect("writable");
+    let (exit, _, err) = viaduct(&["check", "packets", path(&file)]);
+    assert_eq!(exit, Exit::Usage);
+    assert!(err.contains("is no packet suite"), "{err}");
+    let (exit, _, err) = viaduct(&["check", "packets", path(&folder.path().join("none"))]);
+    assert_eq!(exit, Exit::Usage);
+    assert!(err.contains("cannot be read"), "{err}");
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("scratch folders have UTF-8 names")
+}
