@@ -142,6 +142,7 @@ fn network() -> Network {
                 gateway: Some(Ipv4Addr::new(10, 0, 0, 254)),
             }),
             ipv6: None,
+            host_port: None,
         }],
         // Room for a million flows towards three backends.
         snat: SnatAddresses {

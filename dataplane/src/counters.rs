@@ -91,6 +91,10 @@ pub struct VerdictCounters {
     pub handoff: Counter,
     /// Learned from.
     pub absorb: Counter,
+    /// Given to the host's stack.
+    pub punt: Counter,
+    /// Sent for the host's stack.
+    pub from_host: Counter,
     drops: Box<[Counter]>,
 }
 
@@ -137,7 +141,10 @@ impl VerdictCounters {
             Verdict::Reply(_) => self.reply.add(1),
             Verdict::Handoff(_) => self.handoff.add(1),
             Verdict::Absorb => self.absorb.add(1),
+            Verdict::Punt(_) => self.punt.add(1),
+            Verdict::FromHost(_) => self.from_host.add(1),
             Verdict::Hold => {}
+            Verdict::Refuse(reason, _) => self.dropped(reason).add(1),
             Verdict::Drop(reason) => self.dropped(reason).add(1),
         }
     }
@@ -145,7 +152,14 @@ impl VerdictCounters {
     /// Packets that have had a verdict.
     #[must_use]
     pub fn total(&self) -> u64 {
-        let kept = [&self.forward, &self.reply, &self.handoff, &self.absorb];
+        let kept = [
+            &self.forward,
+            &self.reply,
+            &self.handoff,
+            &self.absorb,
+            &self.punt,
+            &self.from_host,
+        ];
         kept.into_iter().chain(&self.drops).map(Counter::get).sum()
     }
 }
@@ -162,6 +176,8 @@ impl WorkerCounters {
                 reply: Counter::default(),
                 handoff: Counter::default(),
                 absorb: Counter::default(),
+                punt: Counter::default(),
+                from_host: Counter::default(),
                 drops: zeros(DropReason::ALL.len()),
             },
             holding: Counter::default(),

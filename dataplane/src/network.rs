@@ -66,6 +66,8 @@ pub struct Interface {
     pub ipv4: Option<Attachment<Ipv4Addr>>,
     /// Its IPv6 address, if it speaks IPv6, besides its link-local one.
     pub ipv6: Option<Attachment<Ipv6Addr>>,
+    /// The port by which the host's own stack shares this interface, if it does.
+    pub host_port: Option<usize>,
 }
 
 impl Interface {
@@ -183,6 +185,17 @@ impl Network {
         Some(InterfaceIndex(index as u8))
     }
 
+    /// The interface that the host's stack uses by this port, if the port is for that.
+    #[inline]
+    #[must_use]
+    pub fn host_port(&self, port: usize) -> Option<InterfaceIndex> {
+        let index = self
+            .interfaces
+            .iter()
+            .position(|i| i.host_port == Some(port))?;
+        Some(InterfaceIndex(index as u8))
+    }
+
     /// The route to `destination`: a subnet that holds it, else the first gateway of its family.
     #[must_use]
     pub fn route<A: Family>(&self, destination: A) -> Option<Route> {
@@ -242,6 +255,7 @@ mod tests {
                 gateway: gateway.map(Ipv4Addr::from),
             }),
             ipv6: None,
+            host_port: None,
         }
     }
 

@@ -190,6 +190,7 @@ fn rig() -> Rig {
             gateway: None,
         }),
         ipv6: None,
+        host_port: None,
     };
     let network = Arc::new(Network {
         interfaces: vec![interface],

@@ -33,7 +33,7 @@ impl<F: Frame> Pipeline<F> {
             });
         }
         if packet.operation == ArpOperation::Reply || !self.is_local(packet.target_ip) {
-            return Ok(Verdict::Absorb);
+            return Ok(self.to_host(interface));
         }
         let reply = packet.reply_from(self.network.interface(interface).mac);
         if write_arp(
@@ -45,6 +45,14 @@ impl<F: Frame> Pipeline<F> {
             Ok(Verdict::Reply(interface))
         } else {
             Err(DropReason::Headroom)
+        }
+    }
+
+    /// What Viaduct has learned from may be for the host's stack too.
+    pub(super) fn to_host(&self, interface: InterfaceIndex) -> Verdict {
+        match self.network.interface(interface).host_port {
+            Some(_) => Verdict::Punt(interface),
+            None => Verdict::Absorb,
         }
     }
 

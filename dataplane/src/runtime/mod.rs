@@ -301,6 +301,7 @@ fn network(settings: &Settings, ports: &[Port]) -> Network {
                 gateway,
             }),
             ipv6: None,
+            host_port: None,
         }
     };
     Network {

@@ -219,6 +219,14 @@ impl Table {
         self.services.get(usize::from(slot.0))?.as_deref()
     }
 
+    /// What becomes of connections whose backend is removed from the service in this slot; as most
+    /// do, if the service is gone too.
+    #[must_use]
+    pub fn removal_of(&self, slot: ServiceSlot) -> Removal {
+        let service = self.service(slot);
+        service.map_or_else(Removal::default, |service| service.policy.removal)
+    }
+
     /// True if the backend that had this slot at this epoch is still in the table.
     #[must_use]
     pub fn has_backend(&self, slot: BackendSlot, epoch: Epoch) -> bool {

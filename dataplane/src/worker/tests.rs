@@ -85,6 +85,7 @@ fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
             gateway: None,
         }),
         ipv6: None,
+        host_port: None,
     };
     let network = Arc::new(Network {
         interfaces: vec![interface],

@@ -1,0 +1,53 @@
+//! What a worker does between bursts: expires, asks, announces.
+
+use arrayvec::ArrayVec;
+
+use super::Worker;
+use super::outgoing::Sent;
+use crate::clock::Ticks;
+use crate::frame::Io;
+use crate::neighbor;
+use crate::verdict::{DropReason, Verdict};
+
+impl<I: Io> Worker<I> {
+    /// What is due by time rather than by packets.
+    pub(super) fn keep_house(&mut self, now: Ticks) {
+        self.pipeline.sweep(now);
+        self.send_resets();
+        let mut failed = ArrayVec::<_, { neighbor::WAITING_ALL }>::new();
+        self.pipeline
+            .neighbors
+            .tick(now, |frame| failed.push(frame));
+        for frame in failed {
+            self.discard(frame, Verdict::Drop(DropReason::NeighborFailed));
+        }
+        self.ask_neighbors();
+        let holding = &self.pipeline.counters().holding;
+        holding.set(self.pipeline.neighbors.waiting() as u64);
+    }
+
+    fn ask_neighbors(&mut self) {
+        while let Some(route) = self.pipeline.neighbors.next_request() {
+            let Some(mut frame) = self.io.allocate() else {
+                return;
+            };
+            if self.pipeline.write_request(&mut frame, route) {
+                self.send(frame, route.interface, Sent::Originated);
+            } else {
+                self.recycle(frame);
+            }
+        }
+    }
+
+    fn send_resets(&mut self) {
+        while let Some(pending) = self.pipeline.next_reset() {
+            let Some(mut frame) = self.io.allocate() else {
+                return;
+            };
+            match self.pipeline.write_pending(&mut frame, &pending) {
+                Some(interface) => self.send(frame, interface, Sent::Originated),
+                None => self.recycle(frame),
+            }
+        }
+    }
+}
