@@ -3,11 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::Pipeline;
-use super::rewrite::{Endpoint, Endpoints, checksum_changes};
 use crate::Protocol;
 use crate::clock::{TickSpan, Ticks};
-use crate::flow::entry::Rewrite;
-use crate::flow::{Flow, FlowIndex};
+use crate::flow::{Endpoint, Flow, FlowIndex};
 use crate::frame::Frame;
 use crate::neighbor::NeighborRef;
 use crate::table::{Backend, Service};
@@ -17,7 +15,7 @@ use crate::wire::parse::Transport;
 /// What the forwarding table says about a new flow.
 struct Choice {
     backend: Backend,
-    address: Endpoint,
+    address: Endpoint<Ipv4Addr>,
     service: crate::table::ServiceSlot,
     timeout: TickSpan,
 }
@@ -66,20 +64,12 @@ impl<F: Frame> Pipeline<F> {
             .ok_or(DropReason::SnatPorts)?;
         let Backend { slot, epoch, .. } = choice.backend;
         let flow = Flow {
-            client: client.0,
-            vip: vip.0,
-            snat: snat.0,
-            backend: choice.address.0,
-            client_port: client.1,
-            vip_port: vip.1,
-            snat_port: snat.1,
-            backend_port: choice.address.1,
-            to_backend: rewrite([client, vip], [snat, choice.address], to_backend),
-            to_client: rewrite([choice.address, snat], [vip, client], to_client),
+            neighbor_to_backend: to_backend,
+            neighbor_to_client: to_client,
             service: choice.service,
             backend_slot: slot,
             backend_epoch: epoch,
-            ..Flow::new(key.protocol, now)
+            ..Flow::through_us(key.protocol, [client, vip], [snat, choice.address], now)
         };
         self.insert(flow, choice.timeout)
     }
@@ -127,6 +117,7 @@ impl<F: Frame> Pipeline<F> {
 
     fn insert(&mut self, flow: Flow<Ipv4Addr>, timeout: TickSpan) -> Result<FlowIndex, DropReason> {
         let slot = flow.backend_slot;
+        self.make_room(flow.state(), flow.last_seen);
         let index = self
             .flows
             .insert(flow, timeout)
@@ -137,15 +128,6 @@ impl<F: Frame> Pipeline<F> {
             backend.active.add(1);
         }
         Ok(index)
-    }
-}
-
-fn rewrite(arriving: Endpoints, leaving: Endpoints, neighbor: NeighborRef) -> Rewrite {
-    let (ip, transport) = checksum_changes(arriving, leaving);
-    Rewrite {
-        ip,
-        transport,
-        neighbor,
     }
 }
 

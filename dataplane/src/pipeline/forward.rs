@@ -2,17 +2,19 @@
 
 use std::net::Ipv4Addr;
 
-use super::rewrite::{rewrite_ethernet, rewrite_ipv4};
+use zerocopy::FromBytes;
+
+use super::rewrite::{Leaving, rewrite_ethernet, rewrite_ipv4};
 use super::{Pipeline, account_end, timeouts_of};
 use crate::Protocol;
 use crate::clock::Ticks;
-use crate::flow::entry::Transition;
-use crate::flow::{Direction, FlowIndex, Probe};
+use crate::flow::{Direction, Flow, FlowIndex, Probe, State, TcpFacts, Transition};
 use crate::frame::Frame;
 use crate::neighbor::{Lookup, NeighborRef};
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::MacAddr;
 use crate::wire::parse::{Ipv4Layout, Transport};
+use crate::wire::tcp::TcpHeader;
 
 impl<F: Frame> Pipeline<F> {
     #[inline]
@@ -69,35 +71,29 @@ impl<F: Frame> Pipeline<F> {
             self.reopen(index, now);
         }
         let flow = self.flows.get(index);
-        let (leaving, change) = match direction {
-            Direction::Forward => (
-                [
-                    (flow.snat, flow.snat_port),
-                    (flow.backend, flow.backend_port),
-                ],
-                flow.to_backend,
-            ),
-            Direction::Reverse => (
-                [(flow.vip, flow.vip_port), (flow.client, flow.client_port)],
-                flow.to_client,
-            ),
+        let (ip, transport) = flow.changes(direction);
+        let endpoints = flow.leaving(direction);
+        let leaving = Leaving {
+            endpoints,
+            ip,
+            transport,
         };
+        let neighbor = flow.neighbor(direction);
         let (layout, protocol) = (packet.layout, packet.key.protocol);
-        rewrite_ipv4(frame.bytes_mut(), layout, protocol, leaving, &change)
-            .ok_or(DropReason::Truncated)?;
+        let facts = tcp_facts(frame.bytes(), packet);
+        rewrite_ipv4(frame.bytes_mut(), layout, protocol, &leaving).ok_or(DropReason::Truncated)?;
         self.count(index, direction, layout);
-        self.follow(index, direction, packet, now);
-        self.leave(frame, layout, change.neighbor, now)
+        self.follow(index, direction, facts, now);
+        self.leave(frame, layout, neighbor, now)
     }
 
     /// A SYN on the ports of a closed connection starts a new one with the same backend, which
     /// knows the ports and judges the sequence number as if it had come directly.
     fn reopen(&mut self, index: FlowIndex, now: Ticks) {
         if self.flows.get(index).may_reopen() {
-            let flow = self.flows.get_mut(index);
-            flow.reopen(now);
-            let span = flow.timeout(timeouts_of(self.tables.current(), flow));
-            self.flows.reschedule(index, span);
+            let table = self.tables.current();
+            let timeout = |flow: &Flow<_>| flow.timeout(timeouts_of(table, flow));
+            self.flows.reopen(index, now, timeout);
         }
     }
 
@@ -115,14 +111,21 @@ impl<F: Frame> Pipeline<F> {
     }
 
     #[inline]
-    fn follow(&mut self, index: FlowIndex, direction: Direction, packet: &Transport, now: Ticks) {
+    fn follow(&mut self, index: FlowIndex, direction: Direction, facts: TcpFacts, now: Ticks) {
         let table = self.tables.current();
-        let timeout = |flow: &_| crate::flow::Flow::timeout(flow, timeouts_of(table, flow));
-        let transition = self
-            .flows
-            .follow(index, direction, packet.flags, now, timeout);
+        let timeout = |flow: &Flow<_>| flow.timeout(timeouts_of(table, flow));
+        let transition = self.flows.follow(index, direction, facts, now, timeout);
         if transition == Transition::Refused {
             self.end(index);
+        }
+    }
+
+    /// Ends a flow, if one must go for another in state `opening`.
+    pub(super) fn make_room(&mut self, opening: State, now: Ticks) {
+        let table = self.tables.current();
+        let timeout = |flow: &Flow<_>| flow.timeout(timeouts_of(table, flow));
+        if let Some((flow, _)) = self.flows.make_room(opening, now, timeout) {
+            account_end(&self.counters, &mut self.neighbors, &flow);
         }
     }
 
@@ -153,5 +156,18 @@ impl<F: Frame> Pipeline<F> {
                 Ok(Verdict::Hold)
             }
         }
+    }
+}
+
+/// What the flow table follows of a packet.
+fn tcp_facts(bytes: &[u8], packet: &Transport) -> TcpFacts {
+    let body = &bytes[usize::from(packet.layout.transport)..];
+    let ack = match TcpHeader::ref_from_prefix(body) {
+        Ok((header, _)) if packet.key.protocol == Protocol::Tcp => header.acknowledgement.get(),
+        _ => 0,
+    };
+    TcpFacts {
+        flags: packet.flags,
+        ack,
     }
 }

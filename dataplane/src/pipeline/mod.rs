@@ -193,8 +193,8 @@ fn timeouts_of<'t>(table: &'t Table, flow: &Flow<Ipv4Addr>) -> &'t Timeouts {
 
 /// What the end of a flow means to the rest of the worker.
 fn account_end<F>(counters: &WorkerCounters, neighbors: &mut Neighbors<F>, flow: &Flow<Ipv4Addr>) {
-    neighbors.unrefer(flow.to_backend.neighbor);
-    neighbors.unrefer(flow.to_client.neighbor);
+    neighbors.unrefer(flow.neighbor_to_backend);
+    neighbors.unrefer(flow.neighbor_to_client);
     counters.flows_ended.add(1);
     if let Some(backend) = counters.backend(flow.backend_slot) {
         backend.active.subtract(1);

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use zerocopy::FromBytes;
 
 use crate::Protocol;
-use crate::flow::entry::Rewrite;
+use crate::flow::Endpoint;
 use crate::frame::Frame;
 use crate::network::Interface;
 use crate::verdict::DropReason;
@@ -20,21 +20,11 @@ use crate::wire::parse::Ipv4Layout;
 use crate::wire::tcp::TcpHeader;
 use crate::wire::udp::UdpHeader;
 
-/// One end of a flow as packets carry it.
-pub(super) type Endpoint = (Ipv4Addr, u16);
-
-/// Source and destination.
-pub(super) type Endpoints = [Endpoint; 2];
-
-/// The checksum changes of packets between these endpoints: as they arrive, and as they leave.
-pub(super) fn checksum_changes(arriving: Endpoints, leaving: Endpoints) -> (Delta, Delta) {
-    let change = |n: usize| Delta::of(&arriving[n].0.octets(), &leaving[n].0.octets());
-    let addresses = change(0).and(change(1));
-    let ports = Delta::of_word(arriving[0].1, leaving[0].1)
-        .and(Delta::of_word(arriving[1].1, leaving[1].1));
-    // One hop less: the word of TTL and protocol shrinks by 0x100, whatever it is.
-    let hop = Delta::of_word(0x0100, 0);
-    (addresses.and(hop), addresses.and(ports))
+/// What a packet leaves with: source and destination, and the changes to its checksums.
+pub(super) struct Leaving {
+    pub(super) endpoints: [Endpoint<Ipv4Addr>; 2],
+    pub(super) ip: Delta,
+    pub(super) transport: Delta,
 }
 
 /// Gives a packet its new endpoints, and takes a hop off its TTL, which must be above 1.
@@ -42,27 +32,29 @@ pub(super) fn rewrite_ipv4(
     bytes: &mut [u8],
     layout: Ipv4Layout,
     protocol: Protocol,
-    [source, destination]: Endpoints,
-    change: &Rewrite,
+    leaving: &Leaving,
 ) -> Option<()> {
+    let [source, destination] = leaving.endpoints;
+    // One hop less: the word of TTL and protocol shrinks by 0x100, whatever it is.
+    let hop = Delta::of_word(0x0100, 0);
     let (ip, _) = Ipv4Header::mut_from_prefix(bytes.get_mut(usize::from(layout.ip)..)?).ok()?;
     ip.source = source.0.octets();
     ip.destination = destination.0.octets();
     ip.ttl -= 1;
-    ip.checksum = change.ip.apply(ip.checksum.get()).into();
+    ip.checksum = leaving.ip.and(hop).apply(ip.checksum.get()).into();
     let body = bytes.get_mut(usize::from(layout.transport)..)?;
     match protocol {
         Protocol::Tcp => {
             let (tcp, _) = TcpHeader::mut_from_prefix(body).ok()?;
             tcp.source_port = source.1.into();
             tcp.destination_port = destination.1.into();
-            tcp.checksum = change.transport.apply(tcp.checksum.get()).into();
+            tcp.checksum = leaving.transport.apply(tcp.checksum.get()).into();
         }
         Protocol::Udp => {
             let (udp, _) = UdpHeader::mut_from_prefix(body).ok()?;
             udp.source_port = source.1.into();
             udp.destination_port = destination.1.into();
-            udp.checksum = change.transport.apply_udp(udp.checksum.get()).into();
+            udp.checksum = leaving.transport.apply_udp(udp.checksum.get()).into();
         }
     }
     Some(())
