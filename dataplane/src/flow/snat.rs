@@ -132,14 +132,13 @@ mod tests {
         client: u16,
     ) -> Option<(Ipv4Addr, u16)> {
         let (snat, snat_port) = ports.choose(flows, backend, Protocol::Tcp)?;
-        let flow = Flow {
-            client_port: client,
-            snat,
-            snat_port,
-            backend: backend.0,
-            backend_port: backend.1,
-            ..Flow::new(Protocol::Tcp, Ticks(0))
-        };
+        let client = [(Ipv4Addr::UNSPECIFIED, client), (Ipv4Addr::UNSPECIFIED, 0)];
+        let flow = Flow::through_us(
+            Protocol::Tcp,
+            client,
+            [(snat, snat_port), backend],
+            Ticks(0),
+        );
         flows
             .insert(flow, TickSpan(10))
             .expect("the table has room");
