@@ -18,6 +18,7 @@ pub mod dpdk;
 pub mod family;
 pub mod flow;
 pub mod frame;
+pub mod limits;
 pub mod maglev;
 pub mod neighbor;
 pub mod network;

@@ -66,6 +66,9 @@ drop_reasons! {
     TtlExpired "ttl_expired" "flow" "The packet may make no further hop.";
     NotLocal "not_local" "service" "The destination is none of Viaduct's addresses: something routes other traffic here.";
     NoService "no_service" "service" "The address is Viaduct's, but no service has this port and protocol.";
+    SourceDenied "source_denied" "service" "The service's `allow` and `deny` do not let this client in.";
+    FlowLimit "flow_limit" "service" "The service has as many flows as its `flows` allows. Raise it, or shorten the service's `timeouts`.";
+    RateLimit "rate_limit" "service" "More new flows in a second than the service's `new_flows_per_second` allows.";
     NoBackend "no_backend" "service" "The service has no backend that takes new flows.";
     NoFlow "no_flow" "flow" "A TCP packet of no known connection that does not open one, or a reply to a flow that has ended.";
     BackendGone "backend_gone" "flow" "The connection's backend is no longer there, and its service resets such connections.";

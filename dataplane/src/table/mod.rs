@@ -19,6 +19,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 pub use policy::{Limits, Mode, Policy, Refusal, Removal, Timeouts};
+pub use prefixes::{Prefix, SourceFilter};
 
 use crate::Protocol;
 use crate::flow::hash::KeyHasher;
@@ -62,7 +63,7 @@ pub struct Service {
     protocol: Protocol,
     policy: Policy,
     backends: Vec<Backend>,
-    maglev: Option<Maglev>,
+    maglev: Option<Arc<Maglev>>,
 }
 
 impl Service {
@@ -81,8 +82,26 @@ impl Service {
             vip,
             protocol,
             policy,
-            maglev: Maglev::build(&weights),
+            maglev: Maglev::build(&weights).map(Arc::new),
             backends,
+        }
+    }
+
+    /// The same service under another policy. It shares the Maglev table with this one.
+    #[must_use]
+    pub fn with_policy(&self, policy: Policy) -> Self {
+        Self {
+            policy,
+            ..self.clone()
+        }
+    }
+
+    /// True if both use the same Maglev table, and not merely equal ones.
+    #[must_use]
+    pub fn shares_maglev(&self, other: &Self) -> bool {
+        match (&self.maglev, &other.maglev) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
         }
     }
 
@@ -340,5 +359,20 @@ mod tests {
         let vip = IpAddr::from([11, 0, 0, 9]);
         let table = Table::new(&[], &BTreeSet::from([vip]));
         assert!(table.is_vip([11, 0, 0, 9]) && table.is_empty());
+    }
+
+    #[test]
+    fn a_service_under_another_policy_shares_its_maglev_table() {
+        let before = service(3, "11.0.0.1:80", Protocol::Tcp, (0, 0));
+        let mut policy = before.policy().clone();
+        policy.mode = Mode::Ipip;
+        let after = before.with_policy(policy);
+        assert_eq!(
+            (after.policy().mode, after.slot()),
+            (Mode::Ipip, before.slot())
+        );
+        assert!(after.shares_maglev(&before));
+        let equal = service(3, "11.0.0.1:80", Protocol::Tcp, (0, 0));
+        assert!(!after.shares_maglev(&equal));
     }
 }
