@@ -9,7 +9,7 @@ use dataplane::Protocol;
 use dataplane::clock::{TickSpan, Ticks};
 use dataplane::counters::WorkerCounters;
 use dataplane::network::{Attachment, Interface, Network, PortRange, SnatAddresses, Subnet};
-use dataplane::pipeline::Pipeline;
+use dataplane::pipeline::{Parts, Pipeline};
 use dataplane::table::publication::{Publisher, channel};
 use dataplane::table::{
     Backend, BackendSlot, Epoch, Policy, Service, ServiceSlot, Table, Timeouts,
@@ -72,7 +72,16 @@ impl Case {
         let counters = Arc::new(WorkerCounters::new(1, 8));
         let reader = readers.remove(0);
         let id = WorkerId(0);
-        let pipeline = Pipeline::new(id, network, reader, counters, flows, Ticks(0));
+        let pipeline = Pipeline::new(
+            Parts {
+                worker: id,
+                network,
+                tables: reader,
+                counters,
+                flows: flows,
+            },
+            Ticks(0),
+        );
         let worker = Worker::new(id, Ring::new(packets), pipeline, mailboxes(1));
         let mut case = Self {
             name,

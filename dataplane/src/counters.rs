@@ -111,10 +111,16 @@ pub struct WorkerCounters {
     pub holding: Counter,
     /// Packets that the data plane started itself (ARP requests).
     pub originated: Counter,
+    /// Dropped packets whose sender was told, by a TCP RST or an ICMP error.
+    pub refusals_sent: Counter,
     /// Flows made.
     pub flows_created: Counter,
     /// Flows that ended: refused, or idle for too long.
     pub flows_ended: Counter,
+    /// Half-open flows that made room for others.
+    pub flows_evicted_half_open: Counter,
+    /// Idle flows that made room for others, though their timeouts allowed them to stay.
+    pub flows_evicted_idle: Counter,
     /// Turns of the loop that found packets.
     pub busy_turns: Counter,
     /// Turns of the loop that found none.
@@ -182,8 +188,11 @@ impl WorkerCounters {
             },
             holding: Counter::default(),
             originated: Counter::default(),
+            refusals_sent: Counter::default(),
             flows_created: Counter::default(),
             flows_ended: Counter::default(),
+            flows_evicted_half_open: Counter::default(),
+            flows_evicted_idle: Counter::default(),
             busy_turns: Counter::default(),
             idle_turns: Counter::default(),
             backends: zeros(backend_slots),

@@ -14,7 +14,7 @@ use dataplane::counters::WorkerCounters;
 use dataplane::frame::{Burst, Frame, Io, RxChecksum};
 use dataplane::neighbor;
 use dataplane::network::{Attachment, Interface, Network, PortRange, SnatAddresses, Subnet};
-use dataplane::pipeline::Pipeline;
+use dataplane::pipeline::{Parts, Pipeline};
 use dataplane::table::publication::{Publisher, channel};
 use dataplane::table::{
     Backend, BackendSlot, Epoch, Policy, Service, ServiceSlot, Table, Timeouts,
@@ -209,7 +209,16 @@ fn rig() -> Rig {
     let counters = Arc::new(WorkerCounters::new(1, 8));
     let reader = readers.pop().expect("there is one");
     let (id, shared) = (WorkerId(0), Arc::clone(&counters));
-    let pipeline = Pipeline::new(id, network, reader, shared, FLOWS, Ticks(0));
+    let pipeline = Pipeline::new(
+        Parts {
+            worker: id,
+            network,
+            tables: reader,
+            counters: shared,
+            flows: FLOWS,
+        },
+        Ticks(0),
+    );
     Rig {
         worker: Worker::new(id, PoolIo::new(), pipeline, mailboxes(2)),
         tables,

@@ -102,6 +102,14 @@ const fn referred(reference: Reference) -> (u32, Direction) {
     (reference >> 1, direction)
 }
 
+impl<A> Probe<A> {
+    /// The key's hash: the same for all packets of the flow that come this way.
+    #[must_use]
+    pub const fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
 impl<A: Address> FlowTable<A> {
     /// A table for up to `capacity` flows (at most 2^30), all of it allocated now. A quarter of them
     /// may be half open.

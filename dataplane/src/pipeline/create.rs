@@ -4,14 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::refuse::{Answer, Refused};
 use super::side::Side;
-use super::{Pipeline, Transport, account_end, timeouts_of};
+use super::{Pipeline, Transport};
 use crate::Protocol;
 use crate::clock::{TickSpan, Ticks};
 use crate::flow::key::Endpoint;
-use crate::flow::{Flow, FlowIndex};
+use crate::flow::{Flow, FlowIndex, FlowKey};
 use crate::frame::Frame;
 use crate::neighbor::NeighborRef;
-use crate::table::{Backend, Limits, Mode, Refusal, Service, ServiceSlot};
+use crate::table::{Backend, Mode, Refusal, Service, ServiceSlot};
 use crate::verdict::DropReason;
 
 /// What the forwarding table says about a new flow.
@@ -20,7 +20,6 @@ struct Choice {
     backend: Backend,
     mode: Mode,
     service: ServiceSlot,
-    limits: Limits,
     timeout: TickSpan,
 }
 
@@ -49,7 +48,15 @@ impl<F: Frame> Pipeline<F> {
     ) -> Result<FlowIndex, Refused> {
         if !choice.mode.returns_through_us() {
             let flow = Flow::direct(packet.key.protocol, arriving(packet), now);
-            return self.insert(packet, choice, Flow { neighbor_to_backend: to_backend, ..flow }, now);
+            return self.insert(
+                packet,
+                choice,
+                Flow {
+                    neighbor_to_backend: to_backend,
+                    ..flow
+                },
+                now,
+            );
         }
         let to_client = self.next_hop(packet.key.source.into(), now)?;
         let made = self.translate(packet, choice, now).and_then(|flow| {
@@ -77,7 +84,10 @@ impl<F: Frame> Pipeline<F> {
         let address = A::from_ip(choice.backend.address.ip()).ok_or(DropReason::NoBackend)?;
         let backend = (address, choice.backend.address.port());
         let client = (packet.key.source, packet.key.source_port);
-        let source = if choice.mode == Mode::Gateway && !self.is_hairpin(packet, address) {
+        let keeps_client = choice.mode == Mode::Gateway
+            && !self.is_hairpin(packet, address)
+            && !self.is_taken(packet, backend);
+        let source = if keeps_client {
             client
         } else {
             let memory = A::memory_mut(&mut self.memories);
@@ -87,7 +97,12 @@ impl<F: Frame> Pipeline<F> {
                 .ok_or(DropReason::SnatPorts)?
         };
         let leaving = [source, backend];
-        Ok(Flow::through_us(packet.key.protocol, arriving(packet), leaving, now))
+        Ok(Flow::through_us(
+            packet.key.protocol,
+            arriving(packet),
+            leaving,
+            now,
+        ))
     }
 
     /// True if the backend would answer the client past Viaduct, because they are on one segment:
@@ -97,6 +112,18 @@ impl<F: Frame> Pipeline<F> {
         let attached = self.network.interfaces.iter().filter_map(A::attachment);
         let mut subnets = attached.map(|at| at.subnet);
         subnets.any(|subnet| subnet.contains(client) && subnet.contains(backend))
+    }
+
+    /// True if the client reaches this backend from the same port already, by another VIP: replies
+    /// could not be told apart.
+    fn is_taken<A: Side>(&self, packet: &Transport<A>, backend: Endpoint<A>) -> bool {
+        A::memory(&self.memories).flows.has(FlowKey {
+            source: backend.0,
+            destination: packet.key.source,
+            source_port: backend.1,
+            destination_port: packet.key.source_port,
+            protocol: packet.key.protocol,
+        })
     }
 
     fn choose<A: Side>(&self, packet: &Transport<A>) -> Result<Choice, Refused> {
@@ -123,7 +150,6 @@ impl<F: Frame> Pipeline<F> {
             backend: *backend.ok_or_else(|| answered(DropReason::NoBackend))?,
             mode: policy.mode,
             service: service.slot(),
-            limits: policy.limits,
             timeout: first_timeout(service, key.protocol),
         })
     }
@@ -164,14 +190,20 @@ impl<F: Frame> Pipeline<F> {
             backend_epoch: epoch,
             ..flow
         };
-        let flow = if starts(packet) { flow } else { flow.picked_up() };
+        let flow = if starts(packet) {
+            flow
+        } else {
+            flow.picked_up()
+        };
+        self.admit_flow(choice.service, now)?;
         self.make_room::<A>(&flow, now);
-        let workers = self.network.workers;
-        self.limits
-            .admit(choice.service, &choice.limits, workers, now)?;
+        let (vip, protocol) = (
+            SocketAddr::new(flow.vip.into(), flow.vip_port),
+            flow.protocol,
+        );
         let flows = &mut A::memory_mut(&mut self.memories).flows;
         let Some(index) = flows.insert(flow, choice.timeout) else {
-            self.limits.ended(choice.service);
+            self.limits.ended(choice.service, vip, protocol);
             return Err(DropReason::FlowTableFull.into());
         };
         self.counters.flows_created.add(1);
@@ -180,6 +212,13 @@ impl<F: Frame> Pipeline<F> {
             backend.active.add(1);
         }
         Ok(index)
+    }
+
+    /// Counts a new flow of a service against its limits.
+    fn admit_flow(&mut self, slot: ServiceSlot, now: Ticks) -> Result<(), DropReason> {
+        let workers = self.network.workers;
+        let service = self.tables.current().service(slot);
+        service.map_or(Ok(()), |service| self.limits.admit(service, workers, now))
     }
 }
 

@@ -4,7 +4,8 @@ use super::leave::Outbound;
 use super::refuse::{Answer, Refused};
 use super::rewrite::rewrite;
 use super::side::Side;
-use super::{Pipeline, Transport, account_end, timeouts_of};
+use super::sweep::Aftermath;
+use super::{Pipeline, Transport, timeouts_of};
 use crate::Protocol;
 use crate::clock::Ticks;
 use crate::flow::tcp::{Return, Transition};
@@ -182,6 +183,13 @@ impl<F: Frame> Pipeline<F> {
 
     pub(super) fn end<A: Side>(&mut self, index: FlowIndex) {
         let flow = A::memory_mut(&mut self.memories).flows.remove(index);
-        account_end(&self.counters, &mut self.neighbors, &flow);
+        let mut aftermath = Aftermath {
+            counters: &self.counters,
+            neighbors: &mut self.neighbors,
+            limits: &mut self.limits,
+            resets: &mut self.resets,
+            now: flow.last_seen,
+        };
+        aftermath.account(&flow);
     }
 }

@@ -12,13 +12,13 @@
 mod admit;
 mod arp;
 mod create;
-mod echo;
-mod forward;
-mod leave;
 mod direct;
 mod discovery;
+mod echo;
 mod errors;
+mod forward;
 mod fragments;
+mod leave;
 mod mss;
 mod refuse;
 mod rewrite;
@@ -44,8 +44,8 @@ use crate::family::Family;
 use crate::flow::tcp::TcpFacts;
 use crate::flow::{Flow, FlowKey, Probe};
 use crate::frame::{BURST, Frame};
-use crate::neighbor::{NeighborRef, NeighborUpdate, Neighbors};
 use crate::limits::ServiceLimits;
+use crate::neighbor::{NeighborRef, NeighborUpdate, Neighbors};
 use crate::network::{InterfaceIndex, Network};
 use crate::table::publication::Reader;
 use crate::table::{Table, Timeouts};
@@ -175,7 +175,7 @@ impl<F: Frame> Pipeline<F> {
             held_for: NeighborRef::default(),
             learned: ArrayVec::new(),
             limits: ServiceLimits::new(SERVICE_SLOTS),
-            answers: AnswerBudget::new(now),
+            answers: AnswerBudget::default(),
             resets: sweep::no_resets(),
             scan: Scan::default(),
             counters,

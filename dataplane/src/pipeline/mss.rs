@@ -8,12 +8,7 @@ use crate::wire::mss;
 
 impl<F: Frame> Pipeline<F> {
     /// Lowers what a SYN, either way, announces to what the flow's service allows.
-    pub(super) fn clamp<A: Side>(
-        &self,
-        frame: &mut F,
-        packet: &Transport<A>,
-        flow: FlowIndex,
-    ) {
+    pub(super) fn clamp<A: Side>(&self, frame: &mut F, packet: &Transport<A>, flow: FlowIndex) {
         let flow = A::memory(&self.memories).flows.get(flow);
         let service = self.tables.current().service(flow.service);
         let limit = service.and_then(|service| service.policy().max_segment);

@@ -59,19 +59,10 @@ impl Refused {
 }
 
 /// How many answers may still be sent.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct AnswerBudget {
     resets: Bucket,
     errors: Bucket,
-}
-
-impl AnswerBudget {
-    pub(super) fn new(now: Ticks) -> Self {
-        Self {
-            resets: Bucket::full(ANSWERS_PER_SECOND, now),
-            errors: Bucket::full(ANSWERS_PER_SECOND, now),
-        }
-    }
 }
 
 impl<F: Frame> Pipeline<F> {
@@ -92,9 +83,10 @@ impl<F: Frame> Pipeline<F> {
                 self.answer(frame, packet, interface, answer, now)
             }
             // Another worker received it: the interface that leads back to its sender is as good.
-            None if packet.has_header => self.network.route(packet.key.source).and_then(|route| {
-                self.answer(frame, packet, route.interface, answer, now)
-            }),
+            None if packet.has_header => self
+                .network
+                .route(packet.key.source)
+                .and_then(|route| self.answer(frame, packet, route.interface, answer, now)),
             _ => None,
         };
         answered.map_or(Verdict::Drop(reason), |interface| {
@@ -124,9 +116,7 @@ impl<F: Frame> Pipeline<F> {
         let is_tcp = packet.key.protocol == Protocol::Tcp;
         let len = match answer {
             Answer::ByPolicy(Refusal::Drop) => None,
-            Answer::ByPolicy(Refusal::Reset) if is_tcp => {
-                self.write_reset(room, original, now)
-            }
+            Answer::ByPolicy(Refusal::Reset) if is_tcp => self.write_reset(room, original, now),
             Answer::ByPolicy(_) => {
                 self.write_error(room, source, Problem::PortUnreachable, original, now)
             }
@@ -146,7 +136,10 @@ impl<F: Frame> Pipeline<F> {
 
     fn write_reset(&mut self, room: &mut [u8], original: &[u8], now: Ticks) -> Option<usize> {
         let reset = Reset::answering(&Segment::read(original)?)?;
-        self.answers.resets.take(now).then_some(())?;
+        self.answers
+            .resets
+            .take(ANSWERS_PER_SECOND, now)
+            .then_some(())?;
         reset.write(room)
     }
 
@@ -159,7 +152,7 @@ impl<F: Frame> Pipeline<F> {
         now: Ticks,
     ) -> Option<usize> {
         let may = error_message::may_answer(original, problem);
-        (may && self.answers.errors.take(now)).then_some(())?;
+        (may && self.answers.errors.take(ANSWERS_PER_SECOND, now)).then_some(())?;
         error_message::write(room, source, problem, original)
     }
 

@@ -30,7 +30,10 @@ pub struct Memory<A> {
 
 impl<A: Side> Memory<A> {
     fn new(network: &Network, worker: WorkerId, flows: usize, now: Ticks) -> Self {
-        let speaks = network.interfaces.iter().any(|i| A::attachment(i).is_some());
+        let speaks = network
+            .interfaces
+            .iter()
+            .any(|i| A::attachment(i).is_some());
         let addresses = A::snat(&network.snat);
         let share = network.snat_ports.share(worker, network.workers);
         Self {

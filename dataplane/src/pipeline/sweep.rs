@@ -4,10 +4,14 @@
 //! In modes whose replies pass, both ends of a TCP connection that is forgotten get a RST, with the
 //! sequence number that each expects, so that neither waits for the other.
 
+use std::net::SocketAddr;
+
 use super::side::Side;
 use super::{Pipeline, timeouts_of};
+use crate::Protocol;
 use crate::clock::Ticks;
 use crate::counters::WorkerCounters;
+use crate::flow::table::Evicted;
 use crate::flow::tcp::{Return, State};
 use crate::flow::{Direction, Flow};
 use crate::frame::Frame;
@@ -19,7 +23,6 @@ use crate::wire::MacAddr;
 use crate::wire::ethernet;
 use crate::wire::ip::AddressPair;
 use crate::wire::reset::{self, Reset};
-use crate::{Protocol, wire};
 
 /// Flows of each family that are looked at for expiry in one turn. Bounds the time that a turn
 /// takes.
@@ -54,7 +57,8 @@ impl<F> Aftermath<'_, F> {
         if flow.returns() == Return::ThroughUs {
             self.neighbors.unrefer(flow.neighbor_to_client);
         }
-        self.limits.ended(flow.service);
+        let vip = SocketAddr::new(flow.vip.into(), flow.vip_port);
+        self.limits.ended(flow.service, vip, flow.protocol);
         self.counters.flows_ended.add(1);
         if let Some(backend) = self.counters.backend(flow.backend_slot) {
             backend.active.subtract(1);
@@ -142,6 +146,28 @@ impl<F: Frame> Pipeline<F> {
             .expire(now, EXPIRY_BUDGET, timeout, |flow| aftermath.forget(&flow));
     }
 
+    /// Ends a flow, if one must go so that `flow` has room.
+    pub(super) fn make_room<A: Side>(&mut self, flow: &Flow<A>, now: Ticks) {
+        let table = self.tables.current();
+        let timeout = |flow: &Flow<A>| flow.timeout(timeouts_of(table, flow));
+        let flows = &mut A::memory_mut(&mut self.memories).flows;
+        let Some((evicted, why)) = flows.make_room(flow.state(), now, timeout) else {
+            return;
+        };
+        match why {
+            Evicted::HalfOpen => self.counters.flows_evicted_half_open.add(1),
+            Evicted::Idle => self.counters.flows_evicted_idle.add(1),
+        }
+        let mut aftermath = Aftermath {
+            counters: &self.counters,
+            neighbors: &mut self.neighbors,
+            limits: &mut self.limits,
+            resets: &mut self.resets,
+            now,
+        };
+        aftermath.forget(&evicted);
+    }
+
     /// Ends flows whose backend is gone, from `cursor` on. Returns where to go on, if anywhere.
     fn end_removed<A: Side>(&mut self, cursor: Option<usize>, now: Ticks) -> Option<usize> {
         let mut cursor = cursor?;
@@ -149,7 +175,10 @@ impl<F: Frame> Pipeline<F> {
         let flows = &mut A::memory_mut(&mut self.memories).flows;
         let mut gone = arrayvec::ArrayVec::<_, SCAN_BUDGET>::new();
         let seen = flows.scan(&mut cursor, SCAN_BUDGET);
-        gone.extend(seen.filter(|(_, flow)| is_reset(table, flow)).map(|(index, _)| index));
+        gone.extend(
+            seen.filter(|(_, flow)| is_reset(table, flow))
+                .map(|(index, _)| index),
+        );
         let mut aftermath = Aftermath {
             counters: &self.counters,
             neighbors: &mut self.neighbors,
@@ -176,7 +205,7 @@ impl<F: Frame> Pipeline<F> {
         let mut bytes = [0; FRONT + reset::MAX_LEN];
         let start = ethernet::header_len(own.vlan);
         let len = pending.reset.write(&mut bytes[start..])?;
-        let written = wire::ethernet::write(
+        let written = ethernet::write(
             &mut bytes,
             pending.mac,
             own.mac,

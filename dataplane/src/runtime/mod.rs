@@ -23,7 +23,7 @@ use crate::dpdk::{
     ThreadError, WorkerIo,
 };
 use crate::network::{Attachment, Interface, Network, SnatAddresses, Subnet};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Parts, Pipeline};
 use crate::table::publication::{Publisher, channel};
 use crate::table::{Generation, Table};
 use crate::wire::MacAddr;
@@ -331,7 +331,16 @@ fn workers(
             settings.backend_slots,
         ));
         let (network, shared) = (Arc::clone(network), Arc::clone(&counters));
-        let pipeline = Pipeline::new(id, network, reader, shared, settings.flows, now);
+        let pipeline = Pipeline::new(
+            Parts {
+                worker: id,
+                network,
+                tables: reader,
+                counters: shared,
+                flows: settings.flows,
+            },
+            now,
+        );
         let worker = Worker::new(id, io, pipeline, mailboxes.clone());
         Ready {
             id,

@@ -129,12 +129,6 @@ impl Delta {
         }
     }
 
-    /// The change back.
-    #[must_use]
-    pub fn inverse(self) -> Self {
-        Self(!self.0)
-    }
-
     /// The checksum after the change: `~(~checksum + delta)`.
     #[must_use]
     pub fn apply(self, checksum: u16) -> u16 {

@@ -21,6 +21,7 @@ mod judge;
 pub mod mac;
 pub mod mss;
 pub mod nd;
+pub mod packet;
 pub mod parse;
 pub mod quoted;
 pub mod reset;
@@ -29,4 +30,5 @@ pub mod tunnel;
 pub mod udp;
 
 pub use mac::MacAddr;
-pub use parse::{Parsed, parse};
+pub use packet::Parsed;
+pub use parse::parse;

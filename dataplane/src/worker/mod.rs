@@ -20,7 +20,7 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::clock::Ticks;
 use crate::frame::{BURST, Burst, Frame, Io};
-use crate::neighbor::{NeighborUpdate, QueueFull};
+use crate::neighbor::{self, NeighborUpdate, QueueFull};
 use crate::network::InterfaceIndex;
 use crate::pipeline::{Admitted, Origin, Pipeline};
 use crate::verdict::{DropReason, Verdict};

@@ -79,7 +79,7 @@ fn count(counters: &WorkerCounters, kind: Sent, sent: bool) {
     match kind {
         Sent::Refusal(reason) => {
             verdicts.dropped(reason).add(1);
-            counters.originated.add(u64::from(sent));
+            counters.refusals_sent.add(u64::from(sent));
         }
         Sent::Originated => counters.originated.add(u64::from(sent)),
         _ if !sent => verdicts.dropped(DropReason::TransmitQueue).add(1),

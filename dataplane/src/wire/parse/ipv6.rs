@@ -22,8 +22,8 @@ pub(super) fn parse(bytes: &[u8], ip: usize) -> Result<Packet<Ipv6Addr>, DropRea
     let payload = rest
         .get(..usize::from(header.payload_len.get()))
         .ok_or(DropReason::Ipv6Length)?;
-    let chain = walk_extensions(payload, header.next_header)
-        .map_err(|_| DropReason::Ipv6Extensions)?;
+    let chain =
+        walk_extensions(payload, header.next_header).map_err(|_| DropReason::Ipv6Extensions)?;
     let start = ip + ipv6::HEADER_LEN;
     let layout = Layout {
         // At most 18.
@@ -54,7 +54,9 @@ pub(super) fn parse(bytes: &[u8], ip: usize) -> Result<Packet<Ipv6Addr>, DropRea
 
 fn read_fragment(fragment: Fragment6, protocol: u8, body: &[u8]) -> Result<Content, DropReason> {
     let protocol = Protocol::from_number(protocol).ok_or(DropReason::Protocol)?;
-    let first = fragment.is_first().then(|| transport::parse_first(protocol, body));
+    let first = fragment
+        .is_first()
+        .then(|| transport::parse_first(protocol, body));
     Ok(Content::Fragment(Fragment {
         id: fragment.id,
         protocol,
