@@ -1,5 +1,5 @@
 //! The packet that an ICMP error quotes: whose it is, and what it becomes on the other side of a
-//! translation (RFC 5508, section 4.2; RFC 7857 for how little may be quoted).
+//! translation (RFC 5508, section 4.2).
 //!
 //! ```text
 //! message │ ICMP, 8 │ IP header │ transport, at least 8 bytes │ … as much as there is
@@ -40,7 +40,7 @@ pub struct Quoted {
     pub ip_offset: usize,
     /// Start of its transport header in the message.
     pub transport_offset: usize,
-    /// Start of its transport checksum in the message, if that was quoted.
+    /// Start of its transport checksum in the message, if both bytes of it were quoted.
     pub checksum_offset: Option<usize>,
 }
 

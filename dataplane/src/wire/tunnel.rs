@@ -195,7 +195,7 @@ fn write_gue(
     Some(())
 }
 
-/// The source port that spreads flows (draft-ietf-intarea-gue, section 5.6.1): a dynamic port.
+/// The source port that spreads flows (draft-ietf-intarea-gue, on flow entropy): a dynamic port.
 const fn source_port(flow_hash: u32) -> u16 {
     DYNAMIC_PORTS | flow_hash as u16
 }

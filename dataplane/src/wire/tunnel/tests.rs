@@ -134,6 +134,12 @@ fn overheads() {
 }
 
 #[test]
+fn a_flow_always_has_a_label() {
+    assert_eq!(flow_label(0x1234_5678), 0x4_5678);
+    assert_ne!(flow_label(0xfff0_0000), 0);
+}
+
+#[test]
 fn gue_headers() {
     assert_eq!(gue_header_len(&[0x00, 4, 0, 0]), Some(4));
     assert_eq!(gue_header_len(&[0x02, 41, 0x80, 0]), Some(12));
