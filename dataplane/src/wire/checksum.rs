@@ -171,6 +171,12 @@ mod tests {
     }
 
     #[test]
+    fn no_change_is_its_own_inverse() {
+        assert_eq!(Delta::default().inverse(), Delta::default());
+        assert_eq!(Delta::default().inverse().apply(0xffff), 0xffff);
+    }
+
+    #[test]
     fn udp_without_checksum_stays_without() {
         let delta = Delta::of_word(1, 2);
         assert_eq!(delta.apply_udp(0), 0);

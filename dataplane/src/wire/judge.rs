@@ -12,22 +12,30 @@ use super::ip::AddressPair;
 
 /// Pairs of unicast addresses of either family.
 pub(super) fn addresses() -> impl Strategy<Value = AddressPair> {
-    let v4 = any::<[[u8; 4]; 2]>().prop_map(|pair| {
+    prop_oneof![addresses_v4(), addresses_v6()]
+}
+
+/// Pairs of unicast addresses of IPv4.
+pub(super) fn addresses_v4() -> impl Strategy<Value = AddressPair> {
+    any::<[[u8; 4]; 2]>().prop_map(|pair| {
         let [source, destination] = pair.map(|[a, b, c, d]| Ipv4Addr::new(a % 126 + 1, b, c, d));
         AddressPair::V4 {
             source,
             destination,
         }
-    });
-    let v6 = any::<[[u16; 7]; 2]>().prop_map(|pair| {
+    })
+}
+
+/// Pairs of unicast addresses of IPv6.
+pub(super) fn addresses_v6() -> impl Strategy<Value = AddressPair> {
+    any::<[[u16; 7]; 2]>().prop_map(|pair| {
         let [source, destination] =
             pair.map(|[a, b, c, d, e, f, g]| Ipv6Addr::new(0x2001, a, b, c, d, e, f, g));
         AddressPair::V6 {
             source,
             destination,
         }
-    });
-    prop_oneof![v4, v6]
+    })
 }
 
 /// The IP headers of a packet between `addresses`.
