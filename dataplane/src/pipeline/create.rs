@@ -60,7 +60,7 @@ impl<F: Frame> Pipeline<F> {
         let vip = (key.destination, key.destination_port);
         let snat = self
             .snat
-            .choose(&self.flows, choice.address, key.protocol)
+            .choose(&self.flows, choice.address, key.protocol, None)
             .ok_or(DropReason::SnatPorts)?;
         let Backend { slot, epoch, .. } = choice.backend;
         let flow = Flow {
