@@ -16,6 +16,7 @@ pub mod clock;
 pub mod counters;
 pub mod dpdk;
 pub mod flow;
+pub mod fragments;
 pub mod frame;
 pub mod maglev;
 pub mod neighbor;
