@@ -17,6 +17,7 @@ pub mod counters;
 pub mod dpdk;
 pub mod family;
 pub mod flow;
+pub mod fragments;
 pub mod frame;
 pub mod limits;
 pub mod maglev;

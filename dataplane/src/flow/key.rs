@@ -1,6 +1,7 @@
 //! What a packet's flow is looked up by.
 
 use std::fmt::Debug;
+use std::hash::Hash;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::hash::{Seed, fold};
@@ -9,7 +10,7 @@ use crate::wire::checksum::Delta;
 
 /// An IP address of one family, so that each family has a table of its own with keys no larger
 /// than it needs.
-pub trait Address: Copy + Eq + Debug {
+pub trait Address: Copy + Eq + Hash + Debug {
     /// The address of no host, for unused places.
     const UNSPECIFIED: Self;
     /// The address as packets carry it.

@@ -15,8 +15,10 @@ pub mod hash;
 pub mod index;
 pub mod key;
 pub mod snat;
+pub mod steering;
 pub mod table;
 pub mod tcp;
+pub mod toeplitz;
 pub mod wheel;
 
 pub use entry::{Direction, Flow, FlowIndex};
