@@ -9,7 +9,7 @@ use crate::clock::{TickSpan, Ticks};
 use crate::flow::entry::Rewrite;
 use crate::flow::{Flow, FlowIndex};
 use crate::frame::Frame;
-use crate::neighbor::NeighborRef;
+use crate::neighbor::{NeighborRef, Role};
 use crate::table::{Backend, Service};
 use crate::verdict::DropReason;
 use crate::wire::parse::Transport;
@@ -33,8 +33,8 @@ impl<F: Frame> Pipeline<F> {
         let opens = key.protocol == Protocol::Udp || packet.flags.opens();
         let choice = self.choose(packet, opens)?;
         let client = (key.source, key.source_port);
-        let backend = self.next_hop(choice.address.0, now)?;
-        let made = self.next_hop(client.0, now).and_then(|to_client| {
+        let backend = self.next_hop(choice.address.0, Role::Infrastructure)?;
+        let made = self.next_hop(client.0, Role::Client).and_then(|to_client| {
             let made = self.connect(packet, &choice, [backend, to_client], now);
             self.unrefer_if_failed(&made, to_client);
             made
@@ -118,10 +118,10 @@ impl<F: Frame> Pipeline<F> {
         }
     }
 
-    fn next_hop(&mut self, destination: Ipv4Addr, now: Ticks) -> Result<NeighborRef, DropReason> {
+    fn next_hop(&mut self, destination: Ipv4Addr, role: Role) -> Result<NeighborRef, DropReason> {
         let route = self.network.route(destination).ok_or(DropReason::NoRoute)?;
         self.neighbors
-            .refer(route, now)
+            .refer(route, role)
             .ok_or(DropReason::NeighborTable)
     }
 

@@ -94,7 +94,7 @@ impl<F: Frame> Pipeline<F> {
             tables,
             flows: FlowTable::new(flows, now),
             snat: SnatPorts::new(network.snat.ipv4.clone(), share),
-            neighbors: Neighbors::default(),
+            neighbors: Neighbors::new(&network),
             held_for: NeighborRef::default(),
             learned: ArrayVec::new(),
             counters,
