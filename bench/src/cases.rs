@@ -8,7 +8,9 @@ use std::time::Instant;
 use dataplane::Protocol;
 use dataplane::clock::{TickSpan, Ticks};
 use dataplane::counters::WorkerCounters;
-use dataplane::network::{Attachment, Interface, Network, PortRange, SnatAddresses, Subnet};
+use dataplane::network::{
+    Attachment, Interface, Network, PortRange, SnatAddresses, Subnet, Tunnels,
+};
 use dataplane::pipeline::{Parts, Pipeline};
 use dataplane::table::publication::{Publisher, channel};
 use dataplane::table::{
@@ -79,6 +81,7 @@ impl Case {
                 tables: reader,
                 counters,
                 flows: flows,
+                steering: Vec::new(),
             },
             Ticks(0),
         );
@@ -158,7 +161,8 @@ fn network() -> Network {
             ipv4: (100..132).map(|n| Ipv4Addr::new(10, 0, 0, n)).collect(),
             ipv6: vec![],
         },
-        gue_port: 6080,
+        tunnels: Tunnels::default(),
+        static_neighbors: Vec::new(),
         snat_ports: PortRange {
             first: 1024,
             last: 65535,

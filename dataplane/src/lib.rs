@@ -24,6 +24,7 @@ pub mod maglev;
 pub mod neighbor;
 pub mod network;
 pub mod offline;
+pub mod path_mtu;
 pub mod pipeline;
 pub mod protocol;
 pub mod runtime;

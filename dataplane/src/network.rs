@@ -9,6 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::family::Family;
 use crate::wire::MacAddr;
 use crate::wire::ethernet::VlanId;
+use crate::wire::nd;
+use crate::wire::tunnel::{GUE_PORT, GueVariant, OuterDscp};
 use crate::worker::WorkerId;
 
 /// Index of an interface in [`Network::interfaces`].
@@ -71,21 +73,19 @@ pub struct Interface {
 }
 
 impl Interface {
+    /// Its own address of the family of `other`, if it has one.
+    #[must_use]
+    pub fn address_towards(&self, other: IpAddr) -> Option<IpAddr> {
+        match other {
+            IpAddr::V4(_) => self.ipv4.map(|own| own.address.into()),
+            IpAddr::V6(_) => self.ipv6.map(|own| own.address.into()),
+        }
+    }
+
     /// Its link-local IPv6 address (RFC 4291, appendix A).
     #[must_use]
     pub fn link_local(&self) -> Ipv6Addr {
-        let [a, b, c, d, e, f] = self.mac.0;
-        let word = |high, low| u16::from_be_bytes([high, low]);
-        Ipv6Addr::new(
-            0xfe80,
-            0,
-            0,
-            0,
-            word(a ^ 2, b),
-            word(c, 0xff),
-            word(0xfe, d),
-            word(e, f),
-        )
+        nd::link_local(self.mac)
     }
 }
 
@@ -141,6 +141,27 @@ pub struct SnatAddresses {
     pub ipv6: Vec<Ipv6Addr>,
 }
 
+/// What all tunnels have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tunnels {
+    /// UDP destination port of Generic UDP Encapsulation.
+    pub gue_port: u16,
+    /// Its variant.
+    pub gue_variant: GueVariant,
+    /// DSCP of outer headers.
+    pub dscp: OuterDscp,
+}
+
+impl Default for Tunnels {
+    fn default() -> Self {
+        Self {
+            gue_port: GUE_PORT,
+            gue_variant: GueVariant::Direct,
+            dscp: OuterDscp::Copy,
+        }
+    }
+}
+
 /// Everything that stays the same from start to stop.
 #[derive(Clone, Debug)]
 pub struct Network {
@@ -150,8 +171,10 @@ pub struct Network {
     pub snat: SnatAddresses,
     /// Their ports, over all workers.
     pub snat_ports: PortRange,
-    /// Destination port of Generic UDP Encapsulation.
-    pub gue_port: u16,
+    /// How tunnels are made.
+    pub tunnels: Tunnels,
+    /// Neighbors whose Ethernet addresses are configured.
+    pub static_neighbors: Vec<(InterfaceIndex, IpAddr, MacAddr)>,
     /// Number of workers.
     pub workers: usize,
 }
@@ -268,7 +291,8 @@ mod tests {
             ],
             snat: SnatAddresses::default(),
             snat_ports: PortRange { first: 1, last: 2 },
-            gue_port: 6080,
+            tunnels: Tunnels::default(),
+            static_neighbors: vec![],
             workers: 1,
         };
         let to = |address: [u8; 4]| {

@@ -13,7 +13,9 @@ use dataplane::clock::{TickSpan, Ticks};
 use dataplane::counters::WorkerCounters;
 use dataplane::frame::{Burst, Frame, Io, RxChecksum};
 use dataplane::neighbor;
-use dataplane::network::{Attachment, Interface, Network, PortRange, SnatAddresses, Subnet};
+use dataplane::network::{
+    Attachment, Interface, Network, PortRange, SnatAddresses, Subnet, Tunnels,
+};
 use dataplane::pipeline::{Parts, Pipeline};
 use dataplane::table::publication::{Publisher, channel};
 use dataplane::table::{
@@ -198,7 +200,8 @@ fn rig() -> Rig {
             ipv4: vec![SNAT],
             ipv6: vec![],
         },
-        gue_port: 6080,
+        tunnels: Tunnels::default(),
+        static_neighbors: Vec::new(),
         snat_ports: PortRange {
             first: 1024,
             last: 65535,
@@ -216,6 +219,7 @@ fn rig() -> Rig {
             tables: reader,
             counters: shared,
             flows: FLOWS,
+            steering: Vec::new(),
         },
         Ticks(0),
     );

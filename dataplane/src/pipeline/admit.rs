@@ -94,7 +94,7 @@ impl<F: Frame> Pipeline<F> {
     }
 
     /// True if the host's stack shares this address of ours.
-    fn is_host<A: Side>(&self, interface: InterfaceIndex, address: A) -> bool {
+    pub(super) fn is_host<A: Side>(&self, interface: InterfaceIndex, address: A) -> bool {
         let interface = self.network.interface(interface);
         interface.host_port.is_some() && A::is_own(interface, address)
     }

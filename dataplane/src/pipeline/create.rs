@@ -10,7 +10,7 @@ use crate::clock::{TickSpan, Ticks};
 use crate::flow::key::Endpoint;
 use crate::flow::{Flow, FlowIndex, FlowKey};
 use crate::frame::Frame;
-use crate::neighbor::NeighborRef;
+use crate::neighbor::{NeighborRef, Role};
 use crate::table::{Backend, Mode, Refusal, Service, ServiceSlot};
 use crate::verdict::DropReason;
 
@@ -31,7 +31,7 @@ impl<F: Frame> Pipeline<F> {
         now: Ticks,
     ) -> Result<FlowIndex, Refused> {
         let choice = self.choose(packet)?;
-        let to_backend = self.next_hop(choice.backend.address.ip(), now)?;
+        let to_backend = self.next_hop(choice.backend.address.ip(), Role::Infrastructure)?;
         let made = self.connect(packet, &choice, to_backend, now);
         if made.is_err() {
             self.neighbors.unrefer(to_backend);
@@ -58,7 +58,7 @@ impl<F: Frame> Pipeline<F> {
                 now,
             );
         }
-        let to_client = self.next_hop(packet.key.source.into(), now)?;
+        let to_client = self.next_hop(packet.key.source.into(), Role::Client)?;
         let made = self.translate(packet, choice, now).and_then(|flow| {
             let flow = Flow {
                 neighbor_to_backend: to_backend,
@@ -90,10 +90,12 @@ impl<F: Frame> Pipeline<F> {
         let source = if keeps_client {
             client
         } else {
+            let port = self.port_towards(choice);
+            let steering = port.and_then(|port| self.steering.get(port)?.as_ref());
             let memory = A::memory_mut(&mut self.memories);
             let ports = memory.snat.as_mut().ok_or(DropReason::SnatPorts)?;
             ports
-                .choose(&memory.flows, backend, packet.key.protocol)
+                .choose(&memory.flows, backend, packet.key.protocol, steering)
                 .ok_or(DropReason::SnatPorts)?
         };
         let leaving = [source, backend];
@@ -112,6 +114,12 @@ impl<F: Frame> Pipeline<F> {
         let attached = self.network.interfaces.iter().filter_map(A::attachment);
         let mut subnets = attached.map(|at| at.subnet);
         subnets.any(|subnet| subnet.contains(client) && subnet.contains(backend))
+    }
+
+    /// The port that leads to the backend, and by which it answers.
+    fn port_towards(&self, choice: &Choice) -> Option<usize> {
+        let route = self.network.route_to(choice.backend.address.ip())?;
+        Some(self.network.interface(route.interface).port)
     }
 
     /// True if the client reaches this backend from the same port already, by another VIP: replies
@@ -165,13 +173,13 @@ impl<F: Frame> Pipeline<F> {
         }
     }
 
-    fn next_hop(&mut self, destination: IpAddr, now: Ticks) -> Result<NeighborRef, DropReason> {
+    fn next_hop(&mut self, destination: IpAddr, role: Role) -> Result<NeighborRef, DropReason> {
         let route = self
             .network
             .route_to(destination)
             .ok_or(DropReason::NoRoute)?;
         self.neighbors
-            .refer(route, now)
+            .refer(route, role)
             .ok_or(DropReason::NeighborTable)
     }
 

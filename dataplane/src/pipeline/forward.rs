@@ -135,7 +135,12 @@ impl<F: Frame> Pipeline<F> {
                     neighbor,
                 }
             }
-            Return::Direct => self.deliver(frame, packet, probe.hash(), index)?,
+            Return::Direct => {
+                if packet.flags.has_syn() {
+                    self.clamp::<A>(frame, packet, index);
+                }
+                self.deliver::<A>(frame, packet.layout, probe.hash(), index)?
+            }
         };
         self.count::<A>(index, direction, packet);
         self.follow(index, direction, packet, now);

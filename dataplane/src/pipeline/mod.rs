@@ -41,12 +41,14 @@ use sweep::Scan;
 use crate::clock::Ticks;
 use crate::counters::WorkerCounters;
 use crate::family::Family;
+use crate::flow::steering::ReturnSteering;
 use crate::flow::tcp::TcpFacts;
 use crate::flow::{Flow, FlowKey, Probe};
 use crate::frame::{BURST, Frame};
 use crate::limits::ServiceLimits;
 use crate::neighbor::{NeighborRef, NeighborUpdate, Neighbors};
 use crate::network::{InterfaceIndex, Network};
+use crate::path_mtu::PathMtus;
 use crate::table::publication::Reader;
 use crate::table::{Table, Timeouts};
 use crate::verdict::Verdict;
@@ -135,6 +137,8 @@ pub struct Parts {
     pub counters: Arc<WorkerCounters>,
     /// Capacity of the flow table of each family.
     pub flows: usize,
+    /// By port: where the replies to this worker's source ports arrive, if that is known.
+    pub steering: Vec<Option<ReturnSteering>>,
 }
 
 /// The decisions and the memory of one worker.
@@ -153,6 +157,10 @@ pub struct Pipeline<F> {
     answers: AnswerBudget,
     resets: Vec<PendingReset>,
     scan: Scan,
+    steering: Vec<Option<ReturnSteering>>,
+    path_mtus: PathMtus,
+    /// ID of the last outer IPv4 header that may be fragmented.
+    identification: u16,
     counters: Arc<WorkerCounters>,
 }
 
@@ -166,18 +174,22 @@ impl<F: Frame> Pipeline<F> {
             tables,
             counters,
             flows,
+            steering,
         } = parts;
         Self {
             worker,
             tables,
             memories: Memories::new(&network, worker, flows, now),
-            neighbors: Neighbors::default(),
+            neighbors: Neighbors::new(&network),
             held_for: NeighborRef::default(),
             learned: ArrayVec::new(),
             limits: ServiceLimits::new(SERVICE_SLOTS),
             answers: AnswerBudget::default(),
             resets: sweep::no_resets(),
             scan: Scan::default(),
+            steering,
+            path_mtus: PathMtus::default(),
+            identification: 0,
             counters,
             network,
         }

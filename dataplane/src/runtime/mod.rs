@@ -22,7 +22,7 @@ use crate::dpdk::{
     self, Clock, Eal, EalError, IoError, Memory, Mempool, MempoolError, Port, PortError, PortSpec,
     ThreadError, WorkerIo,
 };
-use crate::network::{Attachment, Interface, Network, SnatAddresses, Subnet};
+use crate::network::{Attachment, Interface, Network, SnatAddresses, Subnet, Tunnels};
 use crate::pipeline::{Parts, Pipeline};
 use crate::table::publication::{Publisher, channel};
 use crate::table::{Generation, Table};
@@ -310,7 +310,8 @@ fn network(settings: &Settings, ports: &[Port]) -> Network {
             ipv4: settings.snat_addresses.clone(),
             ipv6: Vec::new(),
         },
-        gue_port: 6080,
+        tunnels: Tunnels::default(),
+        static_neighbors: Vec::new(),
         snat_ports: settings.snat_ports,
         workers: settings.worker_cores.len(),
     }
@@ -338,6 +339,7 @@ fn workers(
                 tables: reader,
                 counters: shared,
                 flows: settings.flows,
+                steering: Vec::new(),
             },
             now,
         );

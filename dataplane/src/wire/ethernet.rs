@@ -13,8 +13,6 @@ use super::MacAddr;
 
 /// EtherType of IPv4 (RFC 894).
 pub const ETHERTYPE_IPV4: u16 = 0x0800;
-/// EtherType of IPv6 (RFC 2464).
-pub const ETHERTYPE_IPV6: u16 = 0x86dd;
 /// EtherType of ARP (RFC 826).
 pub const ETHERTYPE_ARP: u16 = 0x0806;
 /// EtherType of IPv6 (RFC 2464).

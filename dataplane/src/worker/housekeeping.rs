@@ -21,18 +21,18 @@ impl<I: Io> Worker<I> {
         for frame in failed {
             self.discard(frame, Verdict::Drop(DropReason::NeighborFailed));
         }
-        self.ask_neighbors();
+        self.ask_neighbors(now);
         let holding = &self.pipeline.counters().holding;
         holding.set(self.pipeline.neighbors.waiting() as u64);
     }
 
-    fn ask_neighbors(&mut self) {
-        while let Some(route) = self.pipeline.neighbors.next_request() {
+    fn ask_neighbors(&mut self, now: Ticks) {
+        while let Some(request) = self.pipeline.neighbors.next_request(now) {
             let Some(mut frame) = self.io.allocate() else {
                 return;
             };
-            if self.pipeline.write_request(&mut frame, route) {
-                self.send(frame, route.interface, Sent::Originated);
+            if self.pipeline.write_request(&mut frame, request) {
+                self.send(frame, request.route.interface, Sent::Originated);
             } else {
                 self.recycle(frame);
             }

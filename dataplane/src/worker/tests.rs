@@ -10,7 +10,7 @@ use super::*;
 use crate::Protocol;
 use crate::clock::TickSpan;
 use crate::counters::WorkerCounters;
-use crate::network::{Attachment, Interface, Network, PortRange, SnatAddresses, Subnet};
+use crate::network::{Attachment, Interface, Network, PortRange, SnatAddresses, Subnet, Tunnels};
 use crate::offline::{MemoryFrame, MemoryIo, SharedWire, Wire};
 use crate::pipeline::Parts;
 use crate::table::publication::{Publisher, channel};
@@ -95,7 +95,8 @@ fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
             ipv4: vec![SNAT],
             ipv6: vec![],
         },
-        gue_port: 6080,
+        tunnels: Tunnels::default(),
+        static_neighbors: Vec::new(),
         snat_ports: PortRange {
             first: 1024,
             last: 65535,
@@ -119,6 +120,7 @@ fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
                 tables: reader,
                 counters,
                 flows: 64,
+                steering: Vec::new(),
             },
             Ticks(0),
         );
