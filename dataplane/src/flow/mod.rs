@@ -9,6 +9,7 @@
 //! A flow, once made, keeps its backend whatever the forwarding table says later. Nothing here
 //! reads packets, chooses backends or knows the clock: time is passed in.
 
+pub mod affinity;
 mod bitmap;
 pub mod entry;
 pub mod hash;

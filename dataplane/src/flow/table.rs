@@ -18,7 +18,7 @@ use super::key::{Address, FlowKey};
 use super::tcp::{Return, State, TcpFacts, Transition};
 use super::wheel::{Linked, Links, Wheel};
 use crate::clock::{TickSpan, Ticks};
-use crate::dpdk::prefetch::prefetch_read;
+use crate::dpdk::prefetch::prefetch_whole;
 
 /// Flows by place, and the places that are free.
 #[derive(Debug)]
@@ -174,7 +174,7 @@ impl<A: Address> FlowTable<A> {
     #[inline]
     pub fn prefetch_flow(&self, probe: &Probe<A>) {
         self.index.find(probe.hash, |found| {
-            prefetch_read(&self.slab.flows[(found >> 1) as usize]);
+            prefetch_whole(&self.slab.flows[(found >> 1) as usize]);
             true
         });
     }
@@ -304,7 +304,8 @@ impl<A: Address> FlowTable<A> {
         transition
     }
 
-    /// Starts a flow over, for a new connection on the ports of one that has closed.
+    /// Starts a flow over, for a new connection on the ports of one that has closed. It is half open
+    /// again, and the limit does not hold it back.
     pub fn reopen(
         &mut self,
         index: FlowIndex,
