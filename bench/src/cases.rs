@@ -9,7 +9,7 @@ use dataplane::Protocol;
 use dataplane::clock::{TickSpan, Ticks};
 use dataplane::counters::WorkerCounters;
 use dataplane::network::{
-    Attachment, Interface, Network, PortRange, SnatAddresses, Subnet, Tunnels,
+    Attachment, Interface, Network, SnatAddresses, Subnet, Tunnels,
 };
 use dataplane::pipeline::{Parts, Pipeline};
 use dataplane::table::publication::{Publisher, channel};
@@ -161,13 +161,8 @@ fn network() -> Network {
             ipv4: (100..132).map(|n| Ipv4Addr::new(10, 0, 0, n)).collect(),
             ipv6: vec![],
         },
-        tunnels: Tunnels::default(),
-        static_neighbors: Vec::new(),
-        snat_ports: PortRange {
-            first: 1024,
-            last: 65535,
-        },
         workers: 1,
+        ..Network::default()
     }
 }
 

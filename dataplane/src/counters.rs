@@ -149,7 +149,7 @@ impl VerdictCounters {
             Verdict::Absorb => self.absorb.add(1),
             Verdict::Punt(_) => self.punt.add(1),
             Verdict::FromHost(_) => self.from_host.add(1),
-            Verdict::Hold => {}
+            Verdict::Hold | Verdict::HoldFragment => {}
             Verdict::Refuse(reason, _) => self.dropped(reason).add(1),
             Verdict::Drop(reason) => self.dropped(reason).add(1),
         }

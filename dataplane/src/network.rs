@@ -7,6 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::family::Family;
+use crate::flow::hash::Seed;
 use crate::wire::MacAddr;
 use crate::wire::ethernet::VlanId;
 use crate::wire::nd;
@@ -73,6 +74,20 @@ pub struct Interface {
 }
 
 impl Interface {
+    /// An untagged interface of a port, without addresses yet.
+    #[must_use]
+    pub fn new(port: usize, mac: MacAddr) -> Self {
+        Self {
+            port,
+            vlan: None,
+            mac,
+            mtu: 1500,
+            ipv4: None,
+            ipv6: None,
+            host_port: None,
+        }
+    }
+
     /// Its own address of the family of `other`, if it has one.
     #[must_use]
     pub fn address_towards(&self, other: IpAddr) -> Option<IpAddr> {
@@ -177,6 +192,8 @@ pub struct Network {
     pub static_neighbors: Vec<(InterfaceIndex, IpAddr, MacAddr)>,
     /// Number of workers.
     pub workers: usize,
+    /// By which workers agree on who does what; secret, so that nobody can send all to one.
+    pub seed: Seed,
 }
 
 /// How to reach an address: by which interface, and which neighbor there.
@@ -188,7 +205,33 @@ pub struct Route {
     pub next_hop: IpAddr,
 }
 
+impl Default for Network {
+    /// One worker, no interfaces, all unprivileged ports.
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            snat: SnatAddresses::default(),
+            snat_ports: PortRange {
+                first: 1024,
+                last: 65535,
+            },
+            tunnels: Tunnels::default(),
+            static_neighbors: Vec::new(),
+            workers: 1,
+            seed: Seed::random(),
+        }
+    }
+}
+
 impl Network {
+    /// The worker that a hash falls to.
+    #[inline]
+    #[must_use]
+    pub fn worker_of(&self, hash: u64) -> WorkerId {
+        // The upper half of the product: no division.
+        WorkerId(((u128::from(hash) * self.workers as u128) >> 64) as u8)
+    }
+
     /// The interface with this index.
     ///
     /// # Panics
@@ -294,6 +337,7 @@ mod tests {
             tunnels: Tunnels::default(),
             static_neighbors: vec![],
             workers: 1,
+            seed: Seed::random(),
         };
         let to = |address: [u8; 4]| {
             network

@@ -100,6 +100,8 @@ pub enum Verdict {
     Handoff(WorkerId),
     /// Waits for its next hop's Ethernet address; counted as what it becomes afterwards.
     Hold,
+    /// Waits for the first fragment of its datagram; counted as what it becomes afterwards.
+    HoldFragment,
     /// Learned from, with nothing to send: an ARP reply.
     Absorb,
     /// Dropped for this reason; the frame carries an answer to its sender, by this interface.

@@ -14,7 +14,7 @@ use dataplane::counters::WorkerCounters;
 use dataplane::frame::{Burst, Frame, Io, RxChecksum};
 use dataplane::neighbor;
 use dataplane::network::{
-    Attachment, Interface, Network, PortRange, SnatAddresses, Subnet, Tunnels,
+    Attachment, Interface, Network, SnatAddresses, Subnet, Tunnels,
 };
 use dataplane::pipeline::{Parts, Pipeline};
 use dataplane::table::publication::{Publisher, channel};
@@ -200,13 +200,8 @@ fn rig() -> Rig {
             ipv4: vec![SNAT],
             ipv6: vec![],
         },
-        tunnels: Tunnels::default(),
-        static_neighbors: Vec::new(),
-        snat_ports: PortRange {
-            first: 1024,
-            last: 65535,
-        },
         workers: 2,
+        ..Network::default()
     });
     let (tables, mut readers) = channel(table(0), 1);
     let counters = Arc::new(WorkerCounters::new(1, 8));

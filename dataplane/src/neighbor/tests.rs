@@ -39,12 +39,9 @@ fn attachment<A: crate::family::Family>(
 /// Two interfaces: one with both families, a gateway and source addresses, one with IPv4.
 pub(super) fn network() -> Network {
     let interface = |mac, ipv4, ipv6| Interface {
-        port: 0,
-        vlan: None,
-        mac,
-        mtu: 1500,
         ipv4: Some(ipv4),
         ipv6,
+        ..Interface::new(0, mac)
     };
     let gateway = Some(Ipv4Addr::new(10, 0, 0, 1));
     let ipv4 = attachment(Ipv4Addr::new(10, 0, 0, 2), 24, gateway);
@@ -59,9 +56,7 @@ pub(super) fn network() -> Network {
             ipv4: vec![Ipv4Addr::new(10, 0, 0, 3)],
             ipv6: vec![],
         },
-        snat_ports: PortRange { first: 1, last: 2 },
-        gue_port: 6080,
-        workers: 1,
+        ..Network::default()
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Admitted, Pipeline, Task, Transport};
 use crate::flow::FlowKey;
 use crate::frame::Frame;
 use crate::network::InterfaceIndex;
+use crate::table::Mode;
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::MacAddr;
 use crate::wire::packet::{Content, Packet, Parsed, Payload, Segment};
@@ -85,9 +86,7 @@ impl<F: Frame> Pipeline<F> {
             Content::Segment(_) | Content::Fragment(_) | Content::Other(_) if is_host => {
                 Ok(Task::Decided(Verdict::Punt(interface)))
             }
-            Content::Segment(segment) => {
-                Ok(self.admit_segment(Some(interface), &packet, segment, is_snat))
-            }
+            Content::Segment(segment) => Ok(self.admit_segment(Some(interface), &packet, segment)),
             Content::Fragment(_) => Ok(Task::Fragment(Some(interface), packet)),
             Content::Other(_) => Err(DropReason::Protocol),
         }
@@ -105,12 +104,12 @@ impl<F: Frame> Pipeline<F> {
         interface: Option<InterfaceIndex>,
         packet: &Packet<A>,
         segment: Segment,
-        is_snat: bool,
     ) -> Task<A> {
-        if is_snat && let Some(owner) = self.owner_elsewhere(segment.destination_port) {
-            return Task::Decided(Verdict::Handoff(owner));
+        let transport = Transport::new(interface, packet, segment);
+        match self.flow_owner_elsewhere(&transport.key) {
+            Some(owner) => Task::Decided(Verdict::Handoff(owner)),
+            None => self.task(transport),
         }
-        self.task(Transport::new(interface, packet, segment))
     }
 
     /// A packet with its place in the flow table.
@@ -120,11 +119,45 @@ impl<F: Frame> Pipeline<F> {
         Task::Flow(transport, probe)
     }
 
-    /// The other worker that owns a source port, and with it the flow of a reply to it.
+    /// The other worker that owns the flow of a packet with this key, where that can be told: a
+    /// reply to a source address, by its port; a packet of a `gateway` service, either way, by the
+    /// client. Other flows belong to whichever worker receives them.
     #[inline]
-    pub(super) fn owner_elsewhere(&self, port: u16) -> Option<WorkerId> {
-        let owner = self.network.snat_ports.owner(port, self.network.workers)?;
+    pub(super) fn flow_owner_elsewhere<A: Side>(&self, key: &FlowKey<A>) -> Option<WorkerId> {
+        let network = &self.network;
+        if network.workers == 1 {
+            return None;
+        }
+        let owner = if network.is_snat(key.destination) {
+            network
+                .snat_ports
+                .owner(key.destination_port, network.workers)?
+        } else {
+            self.owner_by_client(key)?
+        };
         (owner != self.worker).then_some(owner)
+    }
+
+    fn owner_by_client<A: Side>(&self, key: &FlowKey<A>) -> Option<WorkerId> {
+        let table = self.tables.current();
+        if !table.has_gateways() {
+            return None;
+        }
+        let client = if table.is_vip(key.destination) {
+            let vip = (key.destination.into(), key.destination_port).into();
+            let service = table.lookup(vip, key.protocol)?;
+            (service.policy().mode == Mode::Gateway).then_some((key.source, key.source_port))?
+        } else {
+            (key.destination, key.destination_port)
+        };
+        let key = FlowKey {
+            source: client.0,
+            destination: A::UNSPECIFIED,
+            source_port: client.1,
+            destination_port: 0,
+            protocol: key.protocol,
+        };
+        Some(self.network.worker_of(key.hash(self.network.seed)))
     }
 
     /// What another worker has handed over was for us when it arrived there.

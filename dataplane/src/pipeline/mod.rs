@@ -35,6 +35,7 @@ pub use admit::Origin;
 pub use side::{Memories, Memory, Side};
 pub use sweep::PendingReset;
 
+use fragments::Datagrams;
 use refuse::AnswerBudget;
 use sweep::Scan;
 
@@ -158,6 +159,7 @@ pub struct Pipeline<F> {
     resets: Vec<PendingReset>,
     scan: Scan,
     steering: Vec<Option<ReturnSteering>>,
+    datagrams: Datagrams<F>,
     path_mtus: PathMtus,
     /// ID of the last outer IPv4 header that may be fragmented.
     identification: u16,
@@ -188,6 +190,7 @@ impl<F: Frame> Pipeline<F> {
             resets: sweep::no_resets(),
             scan: Scan::default(),
             steering,
+            datagrams: Datagrams::default(),
             path_mtus: PathMtus::default(),
             identification: 0,
             counters,

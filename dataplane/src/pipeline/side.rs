@@ -5,11 +5,14 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use zerocopy::FromBytes;
 
+use super::fragments::{Datagrams, Held};
 use super::{Admitted, Task};
+use crate::Protocol;
 use crate::clock::Ticks;
 use crate::family::Family;
 use crate::flow::FlowTable;
 use crate::flow::snat::SnatPorts;
+use crate::fragments::{FragmentKey, Fragments};
 use crate::network::Network;
 use crate::verdict::DropReason;
 use crate::wire::checksum::{Delta, checksum};
@@ -81,6 +84,13 @@ pub trait Side: Family {
     /// Takes a hop off the packet whose IP header is at `ip`.
     fn take_hop(bytes: &mut [u8], ip: usize) -> Option<()>;
 
+    /// Where fragments of this family are.
+    fn fragments<F>(datagrams: &mut Datagrams<F>) -> &mut Fragments<Self, F>;
+    /// A datagram of this family.
+    fn held(key: FragmentKey<Self>) -> Held;
+    /// What tells datagrams of one sender apart besides their ID.
+    fn fragment_protocol(protocol: Protocol) -> u8;
+
     /// ICMP types of an echo request and its reply.
     const ECHO: [u8; 2];
 
@@ -129,6 +139,18 @@ impl Side for Ipv4Addr {
         Some(())
     }
 
+    fn fragments<F>(datagrams: &mut Datagrams<F>) -> &mut Fragments<Self, F> {
+        &mut datagrams.ipv4
+    }
+
+    fn held(key: FragmentKey<Self>) -> Held {
+        Held::Ipv4(key)
+    }
+
+    fn fragment_protocol(protocol: Protocol) -> u8 {
+        protocol as u8
+    }
+
     const ECHO: [u8; 2] = [icmp::ECHO_REQUEST, icmp::ECHO_REPLY];
 
     /// The checksum is made anew, for the hops start over.
@@ -174,6 +196,18 @@ impl Side for Ipv6Addr {
         let (header, _) = Ipv6Header::mut_from_prefix(bytes.get_mut(ip..)?).ok()?;
         header.hop_limit -= 1;
         Some(())
+    }
+
+    fn fragments<F>(datagrams: &mut Datagrams<F>) -> &mut Fragments<Self, F> {
+        &mut datagrams.ipv6
+    }
+
+    fn held(key: FragmentKey<Self>) -> Held {
+        Held::Ipv6(key)
+    }
+
+    fn fragment_protocol(_: Protocol) -> u8 {
+        0
     }
 
     const ECHO: [u8; 2] = [icmpv6::ECHO_REQUEST, icmpv6::ECHO_REPLY];

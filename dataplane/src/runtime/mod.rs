@@ -22,6 +22,7 @@ use crate::dpdk::{
     self, Clock, Eal, EalError, IoError, Memory, Mempool, MempoolError, Port, PortError, PortSpec,
     ThreadError, WorkerIo,
 };
+use crate::flow::hash::Seed;
 use crate::network::{Attachment, Interface, Network, SnatAddresses, Subnet, Tunnels};
 use crate::pipeline::{Parts, Pipeline};
 use crate::table::publication::{Publisher, channel};
@@ -314,6 +315,7 @@ fn network(settings: &Settings, ports: &[Port]) -> Network {
         static_neighbors: Vec::new(),
         snat_ports: settings.snat_ports,
         workers: settings.worker_cores.len(),
+        seed: Seed::random(),
     }
 }
 

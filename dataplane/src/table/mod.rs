@@ -170,6 +170,7 @@ pub struct Table {
     by_listener: HashMap<Listener, ServiceSlot, KeyHasher>,
     vips: HashSet<IpAddr, KeyHasher>,
     occupants: Vec<Option<Occupant>>,
+    has_gateways: bool,
 }
 
 /// The backend that has a slot.
@@ -216,6 +217,7 @@ impl Table {
             };
             put(&mut self.occupants, backend.slot.0 as usize, occupant);
         }
+        self.has_gateways |= service.policy.mode == Mode::Gateway;
         self.vips.insert(service.vip.ip());
         let listener = Listener {
             vip: service.vip,
@@ -223,6 +225,13 @@ impl Table {
         };
         self.by_listener.insert(listener, service.slot);
         put(&mut self.services, usize::from(service.slot.0), service);
+    }
+
+    /// True if any service is in `gateway` mode.
+    #[inline]
+    #[must_use]
+    pub fn has_gateways(&self) -> bool {
+        self.has_gateways
     }
 
     /// The service that listens at this address.

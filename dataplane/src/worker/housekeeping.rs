@@ -5,7 +5,7 @@ use arrayvec::ArrayVec;
 use super::Worker;
 use super::outgoing::Sent;
 use crate::clock::Ticks;
-use crate::frame::Io;
+use crate::frame::{BURST, Io};
 use crate::neighbor;
 use crate::verdict::{DropReason, Verdict};
 
@@ -21,9 +21,19 @@ impl<I: Io> Worker<I> {
         for frame in failed {
             self.discard(frame, Verdict::Drop(DropReason::NeighborFailed));
         }
+        self.give_up_fragments(now);
         self.ask_neighbors(now);
         let holding = &self.pipeline.counters().holding;
-        holding.set(self.pipeline.neighbors.waiting() as u64);
+        holding.set(self.pipeline.holding() as u64);
+    }
+
+    fn give_up_fragments(&mut self, now: Ticks) {
+        // A tick gives up at most a burst of each family.
+        let mut late = ArrayVec::<_, { 2 * BURST }>::new();
+        self.pipeline.tick_fragments(now, |frame| late.push(frame));
+        for frame in late {
+            self.discard(frame, Verdict::Drop(DropReason::FragmentTimeout));
+        }
     }
 
     fn ask_neighbors(&mut self, now: Ticks) {

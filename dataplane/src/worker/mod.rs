@@ -92,6 +92,7 @@ impl<I: Io> Worker<I> {
             self.process(Origin::Port(port), burst, now);
         }
         arrived += self.process_handed_in(now);
+        self.process_released(now);
         self.keep_house(now);
         self.flush();
         arrived
@@ -117,6 +118,18 @@ impl<I: Io> Worker<I> {
         arrived
     }
 
+    /// Goes on with fragments whose first one has come.
+    fn process_released(&mut self, now: Ticks) {
+        loop {
+            let next = std::iter::from_fn(|| self.pipeline.next_released());
+            let burst: Burst<I::Frame> = next.take(BURST).collect();
+            if burst.is_empty() {
+                return;
+            }
+            self.process(Origin::Worker, burst, now);
+        }
+    }
+
     /// Takes a burst through the pipeline, stage by stage, so that memory accesses overlap.
     fn process(&mut self, origin: Origin, burst: Burst<I::Frame>, now: Ticks) {
         if burst.is_empty() {
@@ -131,18 +144,19 @@ impl<I: Io> Worker<I> {
         }
         for (mut frame, packet) in burst.into_iter().zip(admitted) {
             let verdict = self.pipeline.decide(&mut frame, packet, now);
-            self.dispatch(frame, verdict);
+            self.dispatch(frame, verdict, now);
         }
         self.spread_learned(now);
     }
 
     #[inline]
-    fn dispatch(&mut self, frame: I::Frame, verdict: Verdict) {
+    fn dispatch(&mut self, frame: I::Frame, verdict: Verdict, now: Ticks) {
         match verdict {
             Verdict::Forward(interface) => self.send(frame, interface, Sent::Forward),
             Verdict::Reply(interface) => self.send(frame, interface, Sent::Reply),
             Verdict::Handoff(worker) => self.hand_off(frame, worker),
             Verdict::Hold => self.hold(frame),
+            Verdict::HoldFragment => self.hold_fragment(frame, now),
             Verdict::Refuse(reason, interface) => {
                 self.send(frame, interface, Sent::Refusal(reason));
             }
@@ -189,6 +203,12 @@ impl<I: Io> Worker<I> {
         };
         if let Err(QueueFull(frame)) = self.pipeline.neighbors.wait(neighbor, frame) {
             self.discard(frame, Verdict::Drop(reason));
+        }
+    }
+
+    fn hold_fragment(&mut self, frame: I::Frame, now: Ticks) {
+        if let Err(frame) = self.pipeline.hold_fragment(frame, now) {
+            self.discard(frame, Verdict::Drop(DropReason::FragmentQueue));
         }
     }
 
@@ -251,6 +271,11 @@ impl<I: Io> Worker<I> {
         let mut waiting = ArrayVec::<_, { neighbor::WAITING_ALL }>::new();
         self.pipeline.neighbors.drain(|frame| waiting.push(frame));
         for frame in waiting {
+            self.discard(frame, Verdict::Drop(DropReason::Stopping));
+        }
+        let mut fragments = Vec::new();
+        self.pipeline.drain_fragments(|frame| fragments.push(frame));
+        for frame in fragments {
             self.discard(frame, Verdict::Drop(DropReason::Stopping));
         }
         self.pipeline.counters().holding.set(0);

@@ -10,7 +10,7 @@ use super::*;
 use crate::Protocol;
 use crate::clock::TickSpan;
 use crate::counters::WorkerCounters;
-use crate::network::{Attachment, Interface, Network, PortRange, SnatAddresses, Subnet, Tunnels};
+use crate::network::{Attachment, Interface, Network, SnatAddresses, Subnet};
 use crate::offline::{MemoryFrame, MemoryIo, SharedWire, Wire};
 use crate::pipeline::Parts;
 use crate::table::publication::{Publisher, channel};
@@ -95,13 +95,8 @@ fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
             ipv4: vec![SNAT],
             ipv6: vec![],
         },
-        tunnels: Tunnels::default(),
-        static_neighbors: Vec::new(),
-        snat_ports: PortRange {
-            first: 1024,
-            last: 65535,
-        },
         workers,
+        ..Network::default()
     });
     let wire = Wire::new(workers, 1);
     let (mut tables, readers) = channel(Table::default(), workers);
