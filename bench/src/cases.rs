@@ -36,6 +36,8 @@ pub(crate) struct Case {
     now: Ticks,
     /// Whether time passes between rounds so that all flows expire.
     forget: bool,
+    /// What the neighbors say when they are asked.
+    replies: Vec<Vec<u8>>,
     _tables: Publisher<Table>,
 }
 
@@ -79,6 +81,7 @@ impl Case {
             worker,
             now: Ticks(0),
             forget: false,
+            replies: vec![],
             _tables: tables,
         };
         case.warm_up();
@@ -99,15 +102,19 @@ impl Case {
         let ring = self.worker.io_mut();
         let asked = std::mem::take(&mut ring.sent);
         ring.keep = false;
-        let replies: Vec<_> = asked.iter().filter_map(|frame| arp_reply(frame)).collect();
-        if !replies.is_empty() {
-            let packets = ring.swap(replies);
-            ring.budget = ring.len();
-            self.drain();
-            self.worker.io_mut().load(packets);
-        }
+        self.replies = asked.iter().filter_map(|frame| arp_reply(frame)).collect();
+        self.answer();
         self.worker.io_mut().budget = packets;
         self.drain();
+    }
+
+    /// Lets the neighbors be heard: they stay reachable however much time passes.
+    fn answer(&mut self) {
+        let ring = self.worker.io_mut();
+        let packets = ring.swap(self.replies.clone());
+        ring.budget = ring.len();
+        self.drain();
+        self.worker.io_mut().load(packets);
     }
 
     fn drain(&mut self) {
@@ -121,6 +128,7 @@ impl Case {
             while self.worker.pipeline().flows() > 0 {
                 self.worker.turn(self.now);
             }
+            self.answer();
         }
         self.worker.io_mut().budget = PACKETS;
         let begin = Instant::now();

@@ -377,6 +377,12 @@ fn flows_expire_and_neighbors_come_and_go() {
     for n in 0..clients {
         let packet = udp((client(n), 9), (VIP, 80));
         let sent = rig.turn_after(20, "a client with its own next hop", &packet);
+        for frame in &sent {
+            let question = ArpPacket::read(&frame[ethernet::HEADER_LEN..]);
+            if let Some(question) = question.filter(|question| question.target_ip == BACKEND) {
+                rig.turn("the backend's answer", &arp(question.reply_from(THEIRS)));
+            }
+        }
         let to_backend = |packet: &&Vec<u8>| packet[30..34] == BACKEND.octets();
         let request = sent.iter().find(to_backend);
         let reply = udp(

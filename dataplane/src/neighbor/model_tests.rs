@@ -182,7 +182,7 @@ impl Rig {
 
     /// The one thing that the model asks the table: silence is its business.
     fn has_failed(&self, n: u32) -> bool {
-        let mut entries = self.table.entries(self.now);
+        let mut entries = self.table.entries(0, self.now);
         entries.any(|entry| entry.route == route(n) && entry.mac.is_none())
     }
 
@@ -223,7 +223,7 @@ impl Rig {
         let inside: usize = self.inside.values().map(Vec::len).sum();
         assert_eq!(self.table.waiting(), inside);
         assert_eq!(self.ended.len() + inside, self.frames as usize);
-        for entry in self.table.entries(self.now).skip(1) {
+        for entry in self.table.entries(1, self.now) {
             let n = (0..24)
                 .find(|&n| route(n) == entry.route)
                 .expect("one of ours");

@@ -312,9 +312,11 @@ impl<F> Neighbors<F> {
         }
     }
 
-    /// All neighbors, for operators. Not for the packet path.
-    pub fn entries(&self, now: Ticks) -> impl Iterator<Item = NeighborEntry> + '_ {
-        self.places.iter().map(move |place| describe(place, now))
+    /// The neighbors from number `first` on, in the order of their places, for operators. There
+    /// are [`CAPACITY`] at most; a worker copies some of them in each turn.
+    pub fn entries(&self, first: usize, now: Ticks) -> impl Iterator<Item = NeighborEntry> + '_ {
+        let places = self.places.iter().skip(first);
+        places.map(move |place| describe(place, now))
     }
 }
 
