@@ -58,6 +58,8 @@ struct Heard {
     /// The last address that the neighbor certainly has, in the table's eyes.
     mac: Option<MacAddr>,
     confirmed: Option<Ticks>,
+    /// It had been confirmed before somebody contradicted.
+    once: bool,
 }
 
 struct Rig {
@@ -163,8 +165,12 @@ impl Rig {
                 };
                 heard.mac = Some(mac);
                 if !doubtful {
-                    heard.confirmed = Some(self.now);
+                    (heard.confirmed, heard.once) = (Some(self.now), true);
+                } else if differs {
+                    heard.confirmed = None;
                 }
+            } else {
+                heard.confirmed = None;
             }
         }
         let mut sent = vec![];

@@ -332,3 +332,24 @@ fn describe(place: &Place, now: Ticks) -> NeighborEntry {
         users: place.users,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{route, table};
+    use super::*;
+
+    #[test]
+    fn addresses_that_come_and_go_leave_nothing_behind() {
+        let mut neighbors = table::<()>();
+        let clients = 4 * CAPACITY as u32;
+        for n in 0..clients {
+            let client = neighbors.refer(route(n), Role::Client);
+            let client = client.expect("unused places are given again");
+            neighbors.lookup(client, Ticks(0));
+            neighbors.unrefer(client);
+        }
+        let places = neighbors.places.iter().count();
+        assert!(neighbors.timed.len() < places && places <= CAPACITY);
+        assert!(neighbors.requests.len() < places);
+    }
+}
