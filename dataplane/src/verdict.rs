@@ -74,7 +74,7 @@ drop_reasons! {
     SnatPorts "snat_ports" "flow" "No free source port towards this backend. Add `nat.addresses`.";
     NoRoute "no_route" "forward" "No port has the next hop's subnet, and there is no gateway.";
     NeighborQueue "neighbor_queue" "forward" "The next hop's address is being resolved, and enough packets wait for it already.";
-    NeighborFailed "neighbor_failed" "forward" "The next hop did not answer ARP.";
+    NeighborFailed "neighbor_failed" "forward" "The next hop did not answer ARP or Neighbor Discovery.";
     NeighborTable "neighbor_table" "forward" "The worker's neighbor table has no room.";
     Headroom "headroom" "forward" "The packet buffer has no room for the outgoing Ethernet header.";
     HandoffQueue "handoff_queue" "hand-off" "The inbox of the worker that owns the packet is full.";
