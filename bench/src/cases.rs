@@ -8,9 +8,7 @@ use std::time::Instant;
 use dataplane::Protocol;
 use dataplane::clock::{TickSpan, Ticks};
 use dataplane::counters::WorkerCounters;
-use dataplane::network::{
-    Attachment, Interface, Network, SnatAddresses, Subnet, Tunnels,
-};
+use dataplane::network::{Attachment, Interface, Network, SnatAddresses, Subnet, Tunnels};
 use dataplane::pipeline::{Parts, Pipeline};
 use dataplane::table::publication::{Publisher, channel};
 use dataplane::table::{
@@ -38,6 +36,8 @@ pub(crate) struct Case {
     now: Ticks,
     /// Whether time passes between rounds so that all flows expire.
     forget: bool,
+    /// What the neighbors say when they are asked.
+    replies: Vec<Vec<u8>>,
     _tables: Publisher<Table>,
 }
 
@@ -91,6 +91,7 @@ impl Case {
             worker,
             now: Ticks(0),
             forget: false,
+            replies: vec![],
             _tables: tables,
         };
         case.warm_up();
@@ -111,15 +112,19 @@ impl Case {
         let ring = self.worker.io_mut();
         let asked = std::mem::take(&mut ring.sent);
         ring.keep = false;
-        let replies: Vec<_> = asked.iter().filter_map(|frame| arp_reply(frame)).collect();
-        if !replies.is_empty() {
-            let packets = ring.swap(replies);
-            ring.budget = ring.len();
-            self.drain();
-            self.worker.io_mut().load(packets);
-        }
+        self.replies = asked.iter().filter_map(|frame| arp_reply(frame)).collect();
+        self.answer();
         self.worker.io_mut().budget = packets;
         self.drain();
+    }
+
+    /// Lets the neighbors be heard: they stay reachable however much time passes.
+    fn answer(&mut self) {
+        let ring = self.worker.io_mut();
+        let packets = ring.swap(self.replies.clone());
+        ring.budget = ring.len();
+        self.drain();
+        self.worker.io_mut().load(packets);
     }
 
     fn drain(&mut self) {
@@ -133,6 +138,7 @@ impl Case {
             while self.worker.pipeline().flows() > 0 {
                 self.worker.turn(self.now);
             }
+            self.answer();
         }
         self.worker.io_mut().budget = PACKETS;
         let begin = Instant::now();

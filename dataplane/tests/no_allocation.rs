@@ -12,9 +12,9 @@ use dataplane::Protocol;
 use dataplane::clock::{TickSpan, Ticks};
 use dataplane::counters::WorkerCounters;
 use dataplane::frame::{Burst, Frame, Io, RxChecksum};
-use dataplane::neighbor;
+use dataplane::neighbor::{self, Announcements, Claim, NeighborUpdate, Neighbors, Role};
 use dataplane::network::{
-    Attachment, Interface, Network, SnatAddresses, Subnet, Tunnels,
+    Attachment, Interface, InterfaceIndex, Network, Route, SnatAddresses, Subnet,
 };
 use dataplane::pipeline::{Parts, Pipeline};
 use dataplane::table::publication::{Publisher, channel};
@@ -180,7 +180,7 @@ struct Rig {
     now: Ticks,
 }
 
-fn rig() -> Rig {
+fn network() -> Network {
     let interface = Interface {
         port: 0,
         vlan: None,
@@ -194,7 +194,7 @@ fn rig() -> Rig {
         ipv6: None,
         host_port: None,
     };
-    let network = Arc::new(Network {
+    Network {
         interfaces: vec![interface],
         snat: SnatAddresses {
             ipv4: vec![SNAT],
@@ -202,7 +202,11 @@ fn rig() -> Rig {
         },
         workers: 2,
         ..Network::default()
-    });
+    }
+}
+
+fn rig() -> Rig {
+    let network = Arc::new(network());
     let (tables, mut readers) = channel(table(0), 1);
     let counters = Arc::new(WorkerCounters::new(1, 8));
     let reader = readers.pop().expect("there is one");
@@ -386,6 +390,12 @@ fn flows_expire_and_neighbors_come_and_go() {
     for n in 0..clients {
         let packet = udp((client(n), 9), (VIP, 80));
         let sent = rig.turn_after(20, "a client with its own next hop", &packet);
+        for frame in &sent {
+            let question = ArpPacket::read(&frame[ethernet::HEADER_LEN..]);
+            if let Some(question) = question.filter(|question| question.target_ip == BACKEND) {
+                rig.turn("the backend's answer", &arp(question.reply_from(THEIRS)));
+            }
+        }
         let to_backend = |packet: &&Vec<u8>| packet[30..34] == BACKEND.octets();
         let request = sent.iter().find(to_backend);
         let reply = udp(
@@ -401,4 +411,52 @@ fn flows_expire_and_neighbors_come_and_go() {
     assert_eq!(rig.dropped(DropReason::NeighborTable), 0);
     assert_no_alloc(|| rig.worker.finish());
     assert_eq!(violation_count(), 0, "the end used the heap");
+}
+
+#[test]
+fn a_flood_of_next_hops_and_announcements_stay_within_their_memory() {
+    let mut neighbors = Neighbors::<u32>::new(&network());
+    let mut announcements = Announcements::new(&network(), Ticks(0));
+    let vips: Vec<_> = (0..20_000).map(|n| client(n).into()).collect();
+    let mut announced = 0;
+    let before = violation_count();
+    assert_no_alloc(|| {
+        for n in 0..40 * neighbor::CAPACITY as u32 {
+            let now = Ticks(n / 1000);
+            let (interface, address) = (InterfaceIndex(0), client(n).into());
+            let route = Route {
+                interface,
+                next_hop: address,
+            };
+            let role = if n % 3 == 0 {
+                Role::Infrastructure
+            } else {
+                Role::Client
+            };
+            if let Some(neighbor) = neighbors.refer(route, role) {
+                neighbors.lookup(neighbor, now);
+                let _ = neighbors.wait(neighbor, n);
+                neighbors.unrefer(neighbor);
+            }
+            if n % 5 == 0 {
+                let update = NeighborUpdate {
+                    interface,
+                    address,
+                    mac: THEIRS,
+                    claim: Claim::Arp,
+                };
+                neighbors.learn(update, now, |_, _, _| {});
+            }
+            neighbors.tick(now, |_| {});
+            while neighbors.next_request(now).is_some() {}
+            if n % 100 == 0 {
+                announcements.table_changed();
+                while announcements.next_announcement(&vips, now).is_some() {
+                    announced += 1;
+                }
+            }
+        }
+    });
+    assert_eq!(violation_count(), before, "the heap was used");
+    assert!(announced > 2 * vips.len(), "{announced}");
 }

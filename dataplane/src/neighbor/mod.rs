@@ -7,20 +7,20 @@
 //! format: what is heard comes as a [`NeighborUpdate`], what is to be asked leaves as a
 //! [`Request`]. Nothing allocates after start.
 //!
-//! ```text
-//!       use              answer               old, and used                no answer
-//!  New ─────▶ Incomplete ───────▶ Reachable ───────────────▶ Probe ─────────────────────┐
-//!              │   ▲                 ▲   ╲ doubtful claim     │ ▲ use                    ▼
-//!              │   │ use, after 1 s  │    ╲──────────────▶ Stale┘                     Failed
-//!              │   └─────────────────┼─── Failed ◀─── 3 requests unanswered               │
-//!              └─────────────────────┼──────▲                     use, after 1 s ─▶ Incomplete
-//!                   any good claim ──┘  of Incomplete, Stale, Probe, Failed
-//! ```
-//! The states are those of RFC 4861, section 7.3.2, for both families; Delay is left out because
-//! nothing above the packet path confirms a neighbor. A neighbor in Stale or Probe is used as
-//! before. It is probed by unicast first and then by broadcast or multicast, still used, because
-//! giving up early interrupts traffic for nothing (RFC 7048). Only six silent seconds make it
-//! Failed.
+//! | state | its packets | leaves the state when |
+//! |---|---|---|
+//! | New | wait | used: asked, and Incomplete |
+//! | Incomplete | wait | heard: Reachable; 3 requests unanswered: Failed |
+//! | Reachable | are sent | used 30 s after it was heard last: asked, and Probe |
+//! | Stale (heard, but doubtful) | are sent | used: asked, and Probe |
+//! | Probe | are sent | heard: Reachable; 3 unicast and 3 general requests unanswered: Failed |
+//! | Failed | are dropped | used after a second: asked, and Incomplete; heard: Reachable |
+//! | Static | are sent | never |
+//!
+//! The states are those of RFC 4861, section 7.3.2, for both families. Delay is left out because
+//! nothing above the packet path confirms a neighbor. A known neighbor is used until six requests
+//! have met silence: giving up earlier interrupts traffic for nothing (RFC 7048). What a claim may
+//! change is section 7.2.5's matter. The router flag is not looked at: gateways are configured.
 //!
 //! # What strangers can take
 //! Backends and gateways are [`Role::Infrastructure`]: the configuration names them. The next hop

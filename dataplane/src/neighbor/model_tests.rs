@@ -58,6 +58,8 @@ struct Heard {
     /// The last address that the neighbor certainly has, in the table's eyes.
     mac: Option<MacAddr>,
     confirmed: Option<Ticks>,
+    /// It had been confirmed before somebody contradicted.
+    once: bool,
 }
 
 struct Rig {
@@ -163,8 +165,12 @@ impl Rig {
                 };
                 heard.mac = Some(mac);
                 if !doubtful {
-                    heard.confirmed = Some(self.now);
+                    (heard.confirmed, heard.once) = (Some(self.now), true);
+                } else if differs {
+                    heard.confirmed = None;
                 }
+            } else {
+                heard.confirmed = None;
             }
         }
         let mut sent = vec![];
@@ -182,7 +188,7 @@ impl Rig {
 
     /// The one thing that the model asks the table: silence is its business.
     fn has_failed(&self, n: u32) -> bool {
-        let mut entries = self.table.entries(self.now);
+        let mut entries = self.table.entries(0, self.now);
         entries.any(|entry| entry.route == route(n) && entry.mac.is_none())
     }
 
@@ -223,7 +229,7 @@ impl Rig {
         let inside: usize = self.inside.values().map(Vec::len).sum();
         assert_eq!(self.table.waiting(), inside);
         assert_eq!(self.ended.len() + inside, self.frames as usize);
-        for entry in self.table.entries(self.now).skip(1) {
+        for entry in self.table.entries(1, self.now) {
             let n = (0..24)
                 .find(|&n| route(n) == entry.route)
                 .expect("one of ours");

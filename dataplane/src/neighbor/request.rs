@@ -88,6 +88,12 @@ impl Requests {
         first.or_else(|| self.clients.pop(|place| ask(place, Role::Client)))
     }
 
+    /// Places in the queues.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.infrastructure.places.len() + self.clients.places.len()
+    }
+
     /// A new tick has begun.
     pub(super) fn replenish(&mut self) {
         for lane in [&mut self.infrastructure, &mut self.clients] {

@@ -312,9 +312,11 @@ impl<F> Neighbors<F> {
         }
     }
 
-    /// All neighbors, for operators. Not for the packet path.
-    pub fn entries(&self, now: Ticks) -> impl Iterator<Item = NeighborEntry> + '_ {
-        self.places.iter().map(move |place| describe(place, now))
+    /// The neighbors from number `first` on, in the order of their places, for operators. There
+    /// are [`CAPACITY`] at most; a worker copies some of them in each turn.
+    pub fn entries(&self, first: usize, now: Ticks) -> impl Iterator<Item = NeighborEntry> + '_ {
+        let places = self.places.iter().skip(first);
+        places.map(move |place| describe(place, now))
     }
 }
 
@@ -328,5 +330,26 @@ fn describe(place: &Place, now: Ticks) -> NeighborEntry {
         age,
         waiting: place.waiting.len(),
         users: place.users,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{route, table};
+    use super::*;
+
+    #[test]
+    fn addresses_that_come_and_go_leave_nothing_behind() {
+        let mut neighbors = table::<()>();
+        let clients = 4 * CAPACITY as u32;
+        for n in 0..clients {
+            let client = neighbors.refer(route(n), Role::Client);
+            let client = client.expect("unused places are given again");
+            neighbors.lookup(client, Ticks(0));
+            neighbors.unrefer(client);
+        }
+        let places = neighbors.places.iter().count();
+        assert!(neighbors.timed.len() < places && places <= CAPACITY);
+        assert!(neighbors.requests.len() < places);
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 use crate::clock::{TickSpan, Ticks};
-use crate::network::{Attachment, Interface, Network, PortRange, Route, SnatAddresses, Subnet};
+use crate::network::{Attachment, Interface, Network, Route, SnatAddresses, Subnet};
 
 pub(super) const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
 pub(super) const OTHER: MacAddr = MacAddr([2, 0, 0, 0, 0, 8]);
@@ -98,7 +98,7 @@ fn asked() -> (Neighbors<u32>, NeighborRef) {
 }
 
 fn entry(neighbors: &Neighbors<u32>, now: u32) -> NeighborEntry {
-    let mut entries = neighbors.entries(Ticks(now));
+    let mut entries = neighbors.entries(0, Ticks(now));
     entries
         .find(|entry| entry.route == ROUTE)
         .expect("it has an entry")
@@ -133,11 +133,11 @@ fn the_first_packets_of_many_flows_wait_for_either_role() {
     }
 }
 
+/// With its tick, whom a request asked; with its tick, a frame that failed.
+type Passed = (Vec<(u32, Option<MacAddr>)>, Vec<(u32, u32)>);
+
 /// Passes time, answering nothing. The requests, and the frames that failed, with their ticks.
-fn pass(
-    neighbors: &mut Neighbors<u32>,
-    ticks: std::ops::Range<u32>,
-) -> (Vec<(u32, Option<MacAddr>)>, Vec<(u32, u32)>) {
+fn pass(neighbors: &mut Neighbors<u32>, ticks: std::ops::Range<u32>) -> Passed {
     let (mut requests, mut failed) = (vec![], vec![]);
     for now in ticks {
         neighbors.tick(Ticks(now), |frame| failed.push((now, frame)));
@@ -275,7 +275,7 @@ fn operators_see_what_is_known() {
         };
         assert_eq!(entry(&neighbors, now), expected);
     }
-    let gateway = neighbors.entries(Ticks(0)).next().expect("the gateway");
+    let gateway = neighbors.entries(0, Ticks(0)).next().expect("the gateway");
     assert_eq!(
         (gateway.route, gateway.state),
         (GATEWAY, NeighborState::New)
@@ -336,7 +336,7 @@ fn strangers_are_not_learned() {
     neighbors.learn(UPDATE, Ticks(0), |_, _, ()| {});
     assert!(
         neighbors
-            .entries(Ticks(0))
+            .entries(0, Ticks(0))
             .all(|entry| entry.route == GATEWAY)
     );
 }

@@ -592,6 +592,29 @@ fn a_silent_next_hop_drops_what_waited() {
 }
 
 #[test]
+fn a_backend_that_dies_is_probed_used_meanwhile_and_then_given_up() {
+    let mut rig = rig(1, None);
+    let packet = udp(client(4000), vip(80), b"");
+    let first = rig.exchange(0, &packet);
+    let (mut probes, mut forwarded) = (vec![], 0);
+    for tick in (300..400).step_by(5) {
+        rig.now = Ticks(tick);
+        rig.put(0, &packet);
+        for bytes in rig.run() {
+            match ArpPacket::read(&bytes[14..]) {
+                Some(_) => probes.push(bytes[..6].to_vec()),
+                None => forwarded += 1,
+            }
+        }
+    }
+    let (station, all) = (first[..6].to_vec(), vec![0xff; 6]);
+    let expected = [&station, &station, &station, &all, &all, &all];
+    assert!(probes.iter().take(6).eq(expected), "{probes:x?}");
+    assert_eq!(forwarded, (300..=360).step_by(5).count());
+    assert!(rig.dropped(DropReason::NeighborFailed) > 0);
+}
+
+#[test]
 fn arp_is_answered_for_own_source_and_virtual_addresses_only() {
     for (address, answered) in [(OWN, true), (SNAT, true), (VIP, true), (CLIENT, false)] {
         let mut rig = rig(1, None);
