@@ -24,10 +24,10 @@ use tracing::{info, warn};
 
 use crate::desired::Snapshot;
 use crate::dns::ZonePublisher;
-use crate::plan::{Own, Plan, Planner, merge, resolve};
+use crate::plan::{Plan, Planner, Site, merge, resolve};
 use crate::sources::{Source, SourceState};
 use crate::status::{Status, StatusReader};
-use crate::vip::allocator::Allocator;
+use crate::vip::allocator::Allocators;
 use observe::Observer;
 
 /// How often the status is made anew when nothing changes.
@@ -44,10 +44,10 @@ const SLOW: Duration = Duration::from_secs(1);
 pub struct Parts {
     /// Where services come from.
     pub sources: Vec<Source>,
-    /// Addresses that no VIP may have.
-    pub own: Own,
-    /// Gives names their addresses.
-    pub allocator: Allocator,
+    /// What of this host decides which services it can serve.
+    pub site: Site,
+    /// Give names their addresses.
+    pub allocators: Allocators,
     /// Gives services their slots.
     pub planner: Planner,
     /// The workers.
@@ -127,12 +127,12 @@ impl Reconciler {
             return Ok(());
         }
         let Parts {
-            own,
-            allocator,
+            site,
+            allocators,
             planner,
             ..
         } = &mut self.parts;
-        let resolved = resolve(&desired, own, allocator);
+        let resolved = resolve(&desired, site, allocators);
         let plan = planner.plan(resolved, &self.plan);
         self.desired = Some(desired);
         self.apply(plan).await

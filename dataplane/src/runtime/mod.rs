@@ -22,7 +22,7 @@ use crate::dpdk::{
     self, Clock, Eal, EalError, IoError, Memory, Mempool, MempoolError, Port, PortError, PortSpec,
     ThreadError, WorkerIo,
 };
-use crate::network::{Attachment, Interface, Network, SnatAddresses, Subnet};
+use crate::network::{Attachment, Interface, Network, Subnet};
 use crate::pipeline::Pipeline;
 use crate::table::publication::{Publisher, channel};
 use crate::table::{Generation, Table};
@@ -305,11 +305,8 @@ fn network(settings: &Settings, ports: &[Port]) -> Network {
     };
     Network {
         interfaces: settings.ports.iter().enumerate().map(interface).collect(),
-        snat: SnatAddresses {
-            ipv4: settings.snat_addresses.clone(),
-            ipv6: Vec::new(),
-        },
-        gue_port: 6080,
+        snat: settings.snat.clone(),
+        gue_port: settings.gue_port,
         snat_ports: settings.snat_ports,
         workers: settings.worker_cores.len(),
     }

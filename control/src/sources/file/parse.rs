@@ -3,7 +3,11 @@
 //! What is no valid TOML, an unknown key and a value of the wrong type are errors of the whole
 //! file, shown with line and caret. A value that is of the right type but makes no sense (no
 //! address, a weight above 65535, a name that DNS cannot carry, the same service twice) is a
-//! [`Problem`]: a bad backend costs that backend, anything else the one service.
+//! [`Problem`]: a bad backend costs that backend, anything else the one service. So is any mistake in
+//! how a service is to be balanced (see [`options`]): with half of what it says, it might be open to
+//! those whom it should keep out.
+
+mod options;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,9 +22,10 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::NAME;
-use crate::desired::{Backend, Backends, Problem, ServiceKey, Snapshot, Vip};
+use crate::desired::{Backend, Backends, Problem, Service, ServiceKey, Snapshot, Vip};
 use crate::vip::label::{LabelError, parse_address, parse_protocol};
 use crate::vip::name::{NameError, vip_name};
+use options::{Given, GivenOptions, Wrong};
 
 /// Framework of services that name none.
 const FRAMEWORK: &str = "static";
@@ -44,6 +49,16 @@ struct Entry {
     protocol: Option<String>,
     #[serde(default)]
     backends: Vec<BackendEntry>,
+    mode: Given,
+    timeouts: Given,
+    no_backend: Given,
+    on_removal: Given,
+    affinity: Given,
+    max_segment: Given,
+    new_flows_per_second: Given,
+    flows: Given,
+    allow: Given,
+    deny: Given,
 }
 
 /// One backend: `"address:port"`, or a table with a weight.
@@ -87,6 +102,8 @@ enum EntryError {
     DuplicateBackend { address: SocketAddr },
     #[error("`framework` means nothing for an `address`, which has no name; leave it out")]
     UselessFramework,
+    #[error("{reason}; the service is left out until this is corrected")]
+    Option { reason: String },
 }
 
 /// What the file's text asks for; `path` is only named in origins.
@@ -117,7 +134,7 @@ pub(super) fn has_list(text: &str) -> bool {
 struct Reader<'a> {
     text: &'a str,
     path: &'a Path,
-    services: BTreeMap<ServiceKey, Backends>,
+    services: BTreeMap<ServiceKey, Service>,
     problems: Vec<Problem>,
 }
 
@@ -146,8 +163,27 @@ impl Reader<'_> {
             return self.report(subject, "service".to_owned(), &error);
         }
         let backends = self.backends(entry, subject);
-        self.services
-            .extend(keys.into_iter().map(|key| (key, backends.clone())));
+        match entry.options().read() {
+            Ok(options) => {
+                let service = Service { backends, options };
+                let services = keys.into_iter().map(|key| (key, service.clone()));
+                self.services.extend(services);
+            }
+            Err(wrong) => wrong.into_iter().for_each(|one| self.option(subject, one)),
+        }
+    }
+
+    fn option(&mut self, subject: &Subject, wrong: Wrong) {
+        let subject = Subject {
+            name: subject.name.clone(),
+            line: line(self.text, wrong.at),
+        };
+        let reason = wrong.reason;
+        self.report(
+            &subject,
+            wrong.key.to_owned(),
+            &EntryError::Option { reason },
+        );
     }
 
     fn backends(&mut self, entry: &Entry, subject: &Subject) -> Backends {
@@ -199,6 +235,21 @@ impl Entry {
                 protocol,
             })
             .collect())
+    }
+
+    fn options(&self) -> GivenOptions<'_> {
+        GivenOptions {
+            mode: &self.mode,
+            timeouts: &self.timeouts,
+            no_backend: &self.no_backend,
+            on_removal: &self.on_removal,
+            affinity: &self.affinity,
+            max_segment: &self.max_segment,
+            new_flows_per_second: &self.new_flows_per_second,
+            flows: &self.flows,
+            allow: &self.allow,
+            deny: &self.deny,
+        }
     }
 
     fn vip(&self) -> Result<Vip, (&'static str, EntryError)> {
