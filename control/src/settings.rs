@@ -189,3 +189,94 @@ pub fn file(config: &config::File) -> file::Options {
         poll: config.poll.get(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dataplane::table::{Limits, Mode, Refusal, Removal};
+
+    use super::*;
+
+    fn config(lines: &str) -> Config {
+        let text = format!(
+            r#"
+            [[ports]]
+            name = "fabric"
+            driver = "tap"
+            interface = "dtap0"
+            address = "10.99.0.2/24"
+            gateway = "10.99.0.1"
+            [sources.file]
+            {lines}
+            "#
+        );
+        let loaded = Config::parse(&text, "viaduct.toml", &[0, 1]);
+        loaded.expect("valid").config
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn source_addresses_are_sorted_by_family_and_not_for_vips() {
+        let config = config("[nat]\naddresses = [\"10.99.0.3\", \"fd00::3\", \"10.99.0.4\"]");
+        let snat = dataplane(&config, Vec::new()).snat;
+        assert_eq!((snat.ipv4.len(), snat.ipv6.len()), (2, 1));
+        let site = site(&config);
+        let own = [
+            "10.99.0.1",
+            "10.99.0.2",
+            "10.99.0.3",
+            "10.99.0.4",
+            "fd00::3",
+        ];
+        assert_eq!(site.own, own.map(ip).into());
+        assert!(site.nat_ipv4 && site.nat_ipv6);
+    }
+
+    #[test]
+    fn a_host_without_source_addresses_of_a_family_cannot_translate_to_it() {
+        let site = site(&config("[nat]\naddresses = [\"10.99.0.3\"]"));
+        assert!(site.nat_ipv4 && !site.nat_ipv6);
+    }
+
+    #[test]
+    fn every_default_of_services_becomes_policy() {
+        let config = config(
+            r#"
+            [services]
+            mode = "gue"
+            no_backend = "drop"
+            on_removal = "keep"
+            affinity = "source"
+            max_segment = 1400
+            new_flows_per_second = 10
+            flows = 20
+            allow = ["10.0.0.0/8"]
+            deny = ["10.66.0.0/16"]
+            [timeouts]
+            udp = "1s"
+            [tunnels]
+            gue_port = 6081
+            [workers]
+            half_open = 99
+            "#,
+        );
+        let policy = defaults(&config).policy(&Options::default());
+        assert_eq!((policy.mode, site(&config).mode), (Mode::Gue, Mode::Gue));
+        assert_eq!(
+            (policy.refusal, policy.removal),
+            (Refusal::Drop, Removal::Keep)
+        );
+        assert!(policy.source_affinity && policy.max_segment == Some(1400));
+        let limits = Limits {
+            new_flows_per_second: Some(10),
+            flows: Some(20),
+        };
+        assert_eq!((policy.limits, policy.timeouts.udp), (limits, TickSpan(10)));
+        let permits = |client| policy.permits(ip(client));
+        assert!(permits("10.1.1.1") && !permits("10.66.1.1") && !permits("11.1.1.1"));
+        let settings = dataplane(&config, Vec::new());
+        assert_eq!((settings.gue_port, settings.half_open), (6081, 99));
+    }
+}

@@ -40,6 +40,10 @@ fn finding(text: &Source, error: &toml::de::Error) -> Finding {
     let message = error.message();
     let (problem, expected) = match message.split_once(", expected ") {
         Some((problem, expected)) => (problem, format!("expected {expected}")),
+        // Said of every value but a string where one of several words belongs.
+        None if message == "wanted string or table" => {
+            ("invalid type", "expected a word in quotes".to_owned())
+        }
         None => (message, "here".to_owned()),
     };
     Finding {

@@ -47,7 +47,10 @@ fn snapshot(services: &[(ServiceKey, &[(&str, u16)])]) -> Snapshot {
     )
 }
 
-fn snapshot_with(services: &[(ServiceKey, &[(&str, u16)], Options)]) -> Snapshot {
+/// A service with addresses and weights of its backends, and its options.
+type Wanted<'a> = (ServiceKey, &'a [(&'a str, u16)], Options);
+
+fn snapshot_with(services: &[Wanted<'_>]) -> Snapshot {
     let services = services.iter().map(|(key, list, options)| {
         let service = desired::Service {
             backends: backends(list),

@@ -81,7 +81,7 @@ fn structural_errors_say_where_what_and_how() {
         (
             plus("[services]\nno_backend = 7"),
             "13:14",
-            &["invalid type"],
+            &["invalid type | expected a word in quotes"],
         ),
         (plus("[services]\nflows = -1"), "13:9", &["`-1`"]),
         (

@@ -7,24 +7,22 @@
 //! how a service is to be balanced (see [`options`]): with half of what it says, it might be open to
 //! those whom it should keep out.
 
+mod backend;
 mod options;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 
 use dataplane::Protocol;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use toml::Spanned;
 
 use super::NAME;
-use crate::desired::{Backend, Backends, Problem, Service, ServiceKey, Snapshot, Vip};
+use crate::desired::{Backends, Problem, Service, ServiceKey, Snapshot, Vip};
 use crate::vip::label::{LabelError, parse_address, parse_protocol};
 use crate::vip::name::{NameError, vip_name};
+use backend::{BackendEntry, BackendError};
 use options::{Given, GivenOptions, Wrong};
 
 /// Framework of services that name none.
@@ -61,12 +59,6 @@ struct Entry {
     deny: Given,
 }
 
-/// One backend: `"address:port"`, or a table with a weight.
-struct BackendEntry {
-    address: String,
-    weight: i64,
-}
-
 /// Why an entry, or a part of it, is skipped.
 #[derive(Debug, thiserror::Error)]
 enum EntryError {
@@ -90,16 +82,8 @@ enum EntryError {
         "{key} is declared by an earlier entry already, whose backends are used; merge the two"
     )]
     DuplicateService { key: ServiceKey },
-    #[error(
-        "{text:?} is no backend; write \"address:port\", such as \"10.0.0.11:8080\" or \"[fd00::11]:8080\""
-    )]
-    BackendAddress { text: String },
-    #[error("{address} cannot be a backend: its address or port cannot be sent to")]
-    Unusable { address: SocketAddr },
-    #[error("the weight {weight} is out of range; write a number from 0 (draining) to 65535")]
-    Weight { weight: i64 },
-    #[error("{address} is a backend of this service already; leave one of them out")]
-    DuplicateBackend { address: SocketAddr },
+    #[error(transparent)]
+    Backend(#[from] BackendError),
     #[error("`framework` means nothing for an `address`, which has no name; leave it out")]
     UselessFramework,
     #[error("{reason}; the service is left out until this is corrected")]
@@ -191,7 +175,7 @@ impl Reader<'_> {
         let mut backends = Backends::new();
         for (index, backend) in entry.backends.iter().enumerate() {
             if let Err(error) = backend.add_to(&mut backends, &origin) {
-                self.report(subject, format!("backends[{index}]"), &error);
+                self.report(subject, format!("backends[{index}]"), &error.into());
             }
         }
         backends
@@ -285,76 +269,6 @@ fn vip_address(text: &str) -> Result<Vip, EntryError> {
     address.ok_or_else(|| EntryError::VipAddress {
         text: text.to_owned(),
     })
-}
-
-impl BackendEntry {
-    fn add_to(&self, backends: &mut Backends, origin: &str) -> Result<(), EntryError> {
-        let text = &self.address;
-        let address: SocketAddr = text
-            .parse()
-            .map_err(|_| EntryError::BackendAddress { text: text.clone() })?;
-        let ip = address.ip();
-        if address.port() == 0 || ip.is_unspecified() || ip.is_multicast() {
-            return Err(EntryError::Unusable { address });
-        }
-        let weight = u16::try_from(self.weight).map_err(|_| EntryError::Weight {
-            weight: self.weight,
-        })?;
-        if backends.contains_key(&address) {
-            return Err(EntryError::DuplicateBackend { address });
-        }
-        backends.insert(
-            address,
-            Backend {
-                weight,
-                origin: origin.to_owned(),
-            },
-        );
-        Ok(())
-    }
-}
-
-/// The table form of a backend.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BackendTable {
-    address: String,
-    #[serde(default = "one")]
-    weight: i64,
-}
-
-fn one() -> i64 {
-    1
-}
-
-impl<'de> Deserialize<'de> for BackendEntry {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(BackendVisitor)
-    }
-}
-
-/// Reads either form. An untagged enum would hide which key of the table is wrong.
-struct BackendVisitor;
-
-impl<'de> Visitor<'de> for BackendVisitor {
-    type Value = BackendEntry;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"address:port\" or { address = \"address:port\", weight = 1 }")
-    }
-
-    fn visit_str<E: Error>(self, address: &str) -> Result<BackendEntry, E> {
-        Ok(BackendEntry {
-            address: address.to_owned(),
-            weight: one(),
-        })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BackendEntry, A::Error> {
-        let BackendTable { address, weight } =
-            BackendTable::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(BackendEntry { address, weight })
-    }
 }
 
 /// The line, from 1, that has the byte at `offset`.

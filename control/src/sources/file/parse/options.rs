@@ -100,24 +100,24 @@ impl Reader {
 }
 
 fn plain<T: DeserializeOwned>(value: Value) -> Result<T, String> {
-    T::deserialize(value).map_err(said)
+    T::deserialize(value).map_err(|error| said(&error))
 }
 
 /// What TOML's reader says, without its place: that is in another text.
-fn said(error: toml::de::Error) -> String {
+fn said(error: &toml::de::Error) -> String {
     error.message().to_owned()
 }
 
 fn mode(value: Value) -> Result<Mode, String> {
-    ModeName::deserialize(value).map_err(said)
+    ModeName::deserialize(value).map_err(|error| said(&error))
 }
 
 fn refusal(value: Value) -> Result<Refusal, String> {
-    RefusalName::deserialize(value).map_err(said)
+    RefusalName::deserialize(value).map_err(|error| said(&error))
 }
 
 fn removal(value: Value) -> Result<Removal, String> {
-    RemovalName::deserialize(value).map_err(said)
+    RemovalName::deserialize(value).map_err(|error| said(&error))
 }
 
 fn affinity(value: Value) -> Result<bool, String> {
