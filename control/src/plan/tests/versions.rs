@@ -1,5 +1,8 @@
 //! IPv4 and IPv6: which addresses a service has, and which backends it has at each.
 
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
 use super::*;
 
 const BOTH: &[(&str, u16)] = &[("10.0.0.1:80", 1), ("[fd00::1]:80", 1), ("[fd00::2]:80", 1)];
@@ -164,4 +167,36 @@ fn an_ipv6_vip_in_the_pool_is_kept_from_names() {
         .parse::<IpAddr>()
         .expect("an address");
     assert_eq!(plan.names["qux.ipv6"], [next]);
+}
+
+fn some_vip() -> impl Strategy<Value = Vip> {
+    select(vec![named("a.m"), vip("192.0.2.1"), vip("2001:db8::1")])
+}
+
+proptest! {
+    /// What is wanted is served, in a way that works, or there is a problem that says why not.
+    #[test]
+    fn no_backend_is_left_out_silently(
+        vip in some_vip(),
+        mode in select(Mode::ALL.to_vec()),
+        backends in subsequence(BOTH.to_vec(), 0..=BOTH.len()),
+        (nat_ipv4, nat_ipv6) in any::<(bool, bool)>(),
+    ) {
+        let mut host = Host::new(16);
+        (host.site.nat_ipv4, host.site.nat_ipv6) = (nat_ipv4, nat_ipv6);
+        let options = Options { mode: Some(mode), ..Options::default() };
+        let plan = host.plan(&snapshot_with(&[(key(vip, 80), &backends, options)]));
+        let mut served = BTreeSet::new();
+        for (listener, planned) in &plan.services {
+            let ipv6 = listener.address.is_ipv6();
+            let has_source = if ipv6 { nat_ipv6 } else { nat_ipv4 };
+            prop_assert!(mode != Mode::Nat || has_source);
+            for backend in planned.service.backends() {
+                prop_assert!(mode.mixes_families() || backend.address.is_ipv6() == ipv6);
+                served.insert(backend.address);
+            }
+        }
+        let complete = served.len() == backends.len() && !plan.services.is_empty();
+        prop_assert_eq!(plan.problems.is_empty(), complete, "{:?}", plan);
+    }
 }
