@@ -23,7 +23,7 @@ use crate::dpdk::{
     ThreadError, WorkerIo,
 };
 use crate::flow::hash::Seed;
-use crate::network::{Attachment, Interface, Network, SnatAddresses, Subnet, Tunnels};
+use crate::network::{Attachment, Interface, Network, Subnet, Tunnels};
 use crate::pipeline::{Parts, Pipeline};
 use crate::table::publication::{Publisher, channel};
 use crate::table::{Generation, Table};
@@ -307,11 +307,11 @@ fn network(settings: &Settings, ports: &[Port]) -> Network {
     };
     Network {
         interfaces: settings.ports.iter().enumerate().map(interface).collect(),
-        snat: SnatAddresses {
-            ipv4: settings.snat_addresses.clone(),
-            ipv6: Vec::new(),
+        snat: settings.snat.clone(),
+        tunnels: Tunnels {
+            gue_port: settings.gue_port,
+            ..Tunnels::default()
         },
-        tunnels: Tunnels::default(),
         static_neighbors: Vec::new(),
         snat_ports: settings.snat_ports,
         workers: settings.worker_cores.len(),
