@@ -84,7 +84,7 @@ impl<F: Frame> Pipeline<F> {
 }
 
 /// Replaces the frame's contents. False, and the frame unchanged, if they do not fit.
-fn write_arp<F: Frame>(
+pub(super) fn write_arp<F: Frame>(
     frame: &mut F,
     interface: &Interface,
     destination: MacAddr,

@@ -10,6 +10,7 @@
 //! frees a frame, never waits, never allocates after start, and never reads the clock.
 
 mod admit;
+mod announce;
 mod arp;
 mod create;
 mod direct;
@@ -47,7 +48,7 @@ use crate::flow::tcp::TcpFacts;
 use crate::flow::{Flow, FlowKey, Probe};
 use crate::frame::{BURST, Frame};
 use crate::limits::ServiceLimits;
-use crate::neighbor::{NeighborRef, NeighborUpdate, Neighbors};
+use crate::neighbor::{Announcements, NeighborRef, NeighborUpdate, Neighbors};
 use crate::network::{InterfaceIndex, Network};
 use crate::path_mtu::PathMtus;
 use crate::table::publication::Reader;
@@ -160,6 +161,8 @@ pub struct Pipeline<F> {
     scan: Scan,
     steering: Vec<Option<ReturnSteering>>,
     datagrams: Datagrams<F>,
+    /// What is to be announced. One worker speaks for all.
+    announcements: Option<Announcements>,
     path_mtus: PathMtus,
     /// ID of the last outer IPv4 header that may be fragmented.
     identification: u16,
@@ -191,6 +194,7 @@ impl<F: Frame> Pipeline<F> {
             scan: Scan::default(),
             steering,
             datagrams: Datagrams::default(),
+            announcements: (worker == WorkerId(0)).then(|| Announcements::new(&network, now)),
             path_mtus: PathMtus::default(),
             identification: 0,
             counters,
@@ -202,6 +206,9 @@ impl<F: Frame> Pipeline<F> {
     pub fn refresh(&mut self) {
         if self.tables.refresh() {
             self.scan = Scan::START;
+            if let Some(announcements) = &mut self.announcements {
+                announcements.table_changed();
+            }
         }
     }
 

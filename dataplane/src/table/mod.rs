@@ -169,6 +169,8 @@ pub struct Table {
     services: Vec<Option<Arc<Service>>>,
     by_listener: HashMap<Listener, ServiceSlot, KeyHasher>,
     vips: HashSet<IpAddr, KeyHasher>,
+    /// The VIPs in order.
+    vip_list: Vec<IpAddr>,
     occupants: Vec<Option<Occupant>>,
     has_gateways: bool,
 }
@@ -204,6 +206,8 @@ impl Table {
         for service in services {
             table.insert(Arc::clone(service));
         }
+        table.vip_list = table.vips.iter().copied().collect();
+        table.vip_list.sort_unstable();
         table
     }
 
@@ -279,6 +283,12 @@ impl Table {
     #[must_use]
     pub fn is_vip(&self, address: impl Into<IpAddr>) -> bool {
         self.vips.contains(&address.into())
+    }
+
+    /// All VIPs, sorted.
+    #[must_use]
+    pub fn vips(&self) -> &[IpAddr] {
+        &self.vip_list
     }
 
     /// Number of services.

@@ -23,6 +23,7 @@ impl<I: Io> Worker<I> {
         }
         self.give_up_fragments(now);
         self.ask_neighbors(now);
+        self.announce(now);
         let holding = &self.pipeline.counters().holding;
         holding.set(self.pipeline.holding() as u64);
     }
@@ -43,6 +44,26 @@ impl<I: Io> Worker<I> {
             };
             if self.pipeline.write_request(&mut frame, request) {
                 self.send(frame, request.route.interface, Sent::Originated);
+            } else {
+                self.recycle(frame);
+            }
+        }
+    }
+
+    /// At most a burst in one turn.
+    fn announce(&mut self, now: Ticks) {
+        for _ in 0..BURST {
+            let Some((interface, address)) = self.pipeline.next_announcement(now) else {
+                return;
+            };
+            let Some(mut frame) = self.io.allocate() else {
+                return;
+            };
+            if self
+                .pipeline
+                .write_announcement(&mut frame, interface, address)
+            {
+                self.send(frame, interface, Sent::Originated);
             } else {
                 self.recycle(frame);
             }

@@ -41,6 +41,16 @@ struct Rig {
     counters: Vec<Arc<WorkerCounters>>,
     now: Ticks,
     vlan: Option<VlanId>,
+    /// Gratuitous ARP, which comes after each start and is no answer to anything.
+    announced: Vec<Vec<u8>>,
+}
+
+/// True for ARP that asks for its own sender.
+fn is_announcement(frame: &[u8]) -> bool {
+    let packet = [14, 18].map(|header| ArpPacket::read(frame.get(header..).unwrap_or_default()));
+    let [untagged, tagged] = packet;
+    let found = untagged.or(tagged);
+    found.is_some_and(|packet| packet.sender_ip == packet.target_ip)
 }
 
 fn backend_address(number: u8) -> SocketAddr {
@@ -134,6 +144,7 @@ fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
         counters,
         now: Ticks(0),
         vlan,
+        announced: vec![],
     }
 }
 
@@ -150,7 +161,10 @@ impl Rig {
         while self.workers.iter_mut().map(|w| w.turn(now)).sum::<usize>() > 0 {}
         self.check_accounts();
         let sent = std::mem::take(&mut self.wire.borrow_mut().sent[0]);
-        sent.iter().map(|frame| frame.bytes().to_vec()).collect()
+        let sent = sent.iter().map(|frame| frame.bytes().to_vec());
+        let (announced, sent): (Vec<_>, Vec<_>) = sent.partition(|frame| is_announcement(frame));
+        self.announced.extend(announced);
+        sent
     }
 
     /// Every packet that arrived has exactly one end.
@@ -875,6 +889,26 @@ fn clients_that_have_gone_leave_room_for_new_neighbors() {
 }
 
 #[test]
+fn source_addresses_and_vips_are_announced_by_one_worker() {
+    let mut rig = rig(2, None);
+    for now in 0..40 {
+        rig.now = Ticks(now);
+        rig.run();
+    }
+    let read = |frame: &Vec<u8>| ArpPacket::read(&frame[14..]).expect("it is ARP");
+    let announced: Vec<_> = rig.announced.iter().map(read).collect();
+    assert!(announced.iter().all(|packet| packet.sender_mac == OURS));
+    for address in [OWN, SNAT, VIP] {
+        let times = announced
+            .iter()
+            .filter(|packet| packet.sender_ip == address);
+        assert_eq!(times.count(), 3, "{address}");
+    }
+    let asked: u64 = rig.counters.iter().map(|c| c.originated.get()).sum();
+    assert_eq!(asked, announced.len() as u64);
+}
+
+#[test]
 fn each_fault_has_its_own_reason() {
     for (number, (reason, bytes)) in malformed().into_iter().enumerate() {
         let mut rig = rig(1, None);
@@ -981,6 +1015,7 @@ proptest! {
         }
         rig.check_accounts();
         let originated: u64 = rig.counters.iter().map(|c| c.originated.get()).sum();
+        let sent = sent + rig.announced.len();
         prop_assert_eq!(sent as u64 + rig.wire.borrow().discarded as u64, count as u64 + originated);
     }
 }
