@@ -8,7 +8,7 @@ use std::time::Instant;
 use dataplane::Protocol;
 use dataplane::clock::{TickSpan, Ticks};
 use dataplane::counters::WorkerCounters;
-use dataplane::network::{Attachment, Interface, Network, SnatAddresses, Subnet, Tunnels};
+use dataplane::network::{Attachment, Interface, Network, SnatAddresses, Subnet};
 use dataplane::pipeline::{Parts, Pipeline};
 use dataplane::table::publication::{Publisher, channel};
 use dataplane::table::{
@@ -80,7 +80,7 @@ impl Case {
                 network,
                 tables: reader,
                 counters,
-                flows: flows,
+                flows,
                 steering: Vec::new(),
             },
             Ticks(0),
