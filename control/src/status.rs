@@ -1,10 +1,14 @@
 //! What the outside may see of the running process: written by the reconcile loop, read by
 //! the API, the metrics and the readiness probes. Plain values that serialise as the API's JSON.
 
+mod policy;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+
+pub use policy::{PolicyStatus, TimeoutStatus};
 
 /// One service as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +22,9 @@ pub struct ServiceStatus {
     pub port: u16,
     /// `tcp` or `udp`.
     pub protocol: String,
+    /// How it is balanced.
+    #[serde(default)]
+    pub policy: PolicyStatus,
     /// Flows made since start, over all backends.
     pub flows_total: u64,
     /// Its backends, by address.

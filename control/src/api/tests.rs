@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::dns::ResponseCounters;
-use crate::status::{ProblemStatus, ServiceStatus, SourceStatus, Status};
+use crate::status::{PolicyStatus, ProblemStatus, ServiceStatus, SourceStatus, Status};
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -91,6 +91,7 @@ fn status() -> Status {
             address: "192.0.2.1".to_owned(),
             port: 53,
             protocol: "udp".to_owned(),
+            policy: PolicyStatus::default(),
             flows_total: 0,
             backends: Vec::new(),
         }],

@@ -9,7 +9,7 @@ use dataplane::clock::{TickSpan, Ticks};
 use dataplane::counters::WorkerCounters;
 use dataplane::frame::Frame;
 use dataplane::offline::{MemoryFrame, MemoryIo, SharedWire, Wire};
-use dataplane::pipeline::Pipeline;
+use dataplane::pipeline::{Parts, Pipeline};
 use dataplane::table::Table;
 use dataplane::table::publication::{Publisher, channel};
 use dataplane::worker::{Worker, WorkerId, mailboxes};
@@ -95,7 +95,18 @@ impl<'a> Rig<'a> {
         let workers = workers.map(|(number, (reader, counters))| {
             let id = WorkerId(number as u8);
             let (network, counters) = (Arc::clone(&network), Arc::clone(counters));
-            let pipeline = Pipeline::new(id, network, reader, counters, setup.flows, START);
+            let pipeline = Pipeline::new(
+                Parts {
+                    worker: id,
+                    network,
+                    tables: reader,
+                    counters,
+                    flows: setup.flows,
+                    announces: false,
+                    steering: Vec::new(),
+                },
+                START,
+            );
             let io = MemoryIo::new(number, Rc::clone(&wire));
             Worker::new(id, io, pipeline, mailboxes.clone())
         });

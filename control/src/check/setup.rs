@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use dataplane::clock::TickSpan;
-use dataplane::network::{Attachment, Interface, Network, PortRange, SnatAddresses, Subnet};
+use dataplane::network::{
+    Attachment, Interface, Network, PortRange, SnatAddresses, Subnet, Tunnels,
+};
 use dataplane::table::prefixes::{Prefix, SourceFilter};
 use dataplane::table::{
     Backend, BackendSlot, Epoch, Limits, Policy, Service, ServiceSlot, Table, Timeouts,
@@ -47,16 +49,18 @@ pub(super) fn network(setup: &Setup) -> Network {
             first: setup.snat_ports.first(),
             last: setup.snat_ports.last(),
         },
-        gue_port: setup.gue_port,
+        tunnels: Tunnels {
+            gue_port: setup.gue_port,
+            ..Tunnels::default()
+        },
         workers: setup.workers,
+        ..Network::default()
     }
 }
 
 fn interface((number, port): (usize, &suite::Port)) -> Interface {
     Interface {
-        port: number,
         vlan: port.vlan.and_then(|vlan| VlanId::new(vlan.get())),
-        mac: port.mac.0,
         mtu: port.mtu,
         ipv4: port.ipv4.map(|net| Attachment {
             address: net.addr(),
@@ -68,6 +72,7 @@ fn interface((number, port): (usize, &suite::Port)) -> Interface {
             subnet: Subnet::of(net.addr(), net.prefix_len()),
             gateway: port.ipv6_gateway,
         }),
+        ..Interface::new(number, port.mac.0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sections about packets: ports, source address translation, VIPs and idle times.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -61,13 +61,13 @@ const fn default_mtu() -> u16 {
 }
 
 /// `[nat]`: source addresses and ports towards backends.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Nat {
-    /// Source addresses, at least one; Viaduct answers ARP for them (startup-only).
-    pub addresses: Vec<Ipv4Addr>,
+    /// Source addresses of either family; Viaduct answers ARP and neighbor solicitations for them
+    /// (startup-only). Services in `nat` mode need one of their family.
+    pub addresses: Vec<IpAddr>,
     /// Source ports, shared out among the workers (startup-only). Default `1024-65535`.
-    #[serde(default)]
     pub ports: PortRange,
 }
 
@@ -78,6 +78,9 @@ pub struct Vips {
     /// Where addresses of named VIPs come from (startup-only). Default is DC/OS's range,
     /// `11.0.0.0-11.255.255.255`.
     pub pool: AddressRange,
+    /// Where IPv6 addresses of named VIPs come from, which those have that have IPv6 backends
+    /// (startup-only). Default is DC/OS's range, `fd01:c::/64`.
+    pub pool6: AddressRange<Ipv6Addr>,
     /// Zone of their DNS names (startup-only). Default is DC/OS's, `l4lb.thisdcos.directory`.
     pub zone: Zone,
 }
@@ -86,6 +89,7 @@ impl Default for Vips {
     fn default() -> Self {
         Self {
             pool: AddressRange::DCOS,
+            pool6: AddressRange::DCOS6,
             zone: Zone::dcos(),
         }
     }

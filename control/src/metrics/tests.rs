@@ -7,7 +7,9 @@ use prometheus::IntCounter;
 use tokio::sync::watch;
 
 use super::*;
-use crate::status::{BackendStatus, ProblemStatus, ServiceStatus, SourceStatus, Status};
+use crate::status::{
+    BackendStatus, PolicyStatus, ProblemStatus, ServiceStatus, SourceStatus, Status,
+};
 
 fn status() -> Status {
     let backend = |address: &str, n: u64| BackendStatus {
@@ -26,6 +28,7 @@ fn status() -> Status {
             address: "11.0.0.7".to_owned(),
             port: 80,
             protocol: "tcp".to_owned(),
+            policy: PolicyStatus::default(),
             flows_total: 42,
             backends: vec![backend("10.0.0.1:8080", 10), backend("[fd00::1]:8080", 20)],
         }],

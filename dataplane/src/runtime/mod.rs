@@ -22,8 +22,9 @@ use crate::dpdk::{
     self, Clock, Eal, EalError, IoError, Memory, Mempool, MempoolError, Port, PortError, PortSpec,
     ThreadError, WorkerIo,
 };
-use crate::network::{Attachment, Interface, Network, SnatAddresses, Subnet};
-use crate::pipeline::Pipeline;
+use crate::flow::hash::Seed;
+use crate::network::{Attachment, Interface, Network, Subnet, Tunnels};
+use crate::pipeline::{Parts, Pipeline};
 use crate::table::publication::{Publisher, channel};
 use crate::table::{Generation, Table};
 use crate::wire::MacAddr;
@@ -300,17 +301,20 @@ fn network(settings: &Settings, ports: &[Port]) -> Network {
                 gateway,
             }),
             ipv6: None,
+            host_port: None,
         }
     };
     Network {
         interfaces: settings.ports.iter().enumerate().map(interface).collect(),
-        snat: SnatAddresses {
-            ipv4: settings.snat_addresses.clone(),
-            ipv6: Vec::new(),
+        snat: settings.snat.clone(),
+        tunnels: Tunnels {
+            gue_port: settings.gue_port,
+            ..Tunnels::default()
         },
-        gue_port: 6080,
+        static_neighbors: Vec::new(),
         snat_ports: settings.snat_ports,
         workers: settings.worker_cores.len(),
+        seed: Seed::random(),
     }
 }
 
@@ -329,7 +333,18 @@ fn workers(
             settings.backend_slots,
         ));
         let (network, shared) = (Arc::clone(network), Arc::clone(&counters));
-        let pipeline = Pipeline::new(id, network, reader, shared, settings.flows, now);
+        let pipeline = Pipeline::new(
+            Parts {
+                worker: id,
+                network,
+                tables: reader,
+                counters: shared,
+                flows: settings.flows,
+                announces: number == 0,
+                steering: Vec::new(),
+            },
+            now,
+        );
         let worker = Worker::new(id, io, pipeline, mailboxes.clone());
         Ready {
             id,

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::dpdk::{EalOptions, Memory};
-use crate::network::PortRange;
+use crate::network::{PortRange, SnatAddresses};
 use crate::wire::ethernet::VlanId;
 
 /// Whether DPDK's memory should come from hugepages.
@@ -85,6 +85,8 @@ pub struct Settings {
     pub idle: Idle,
     /// Capacity of each worker's flow table.
     pub flows: usize,
+    /// How many of them may be TCP connections whose handshake is not complete, on each worker.
+    pub half_open: usize,
     /// Backend slots that are counted.
     pub backend_slots: usize,
     /// Use of hugepages.
@@ -95,10 +97,12 @@ pub struct Settings {
     pub mbufs: u32,
     /// At least one port.
     pub ports: Vec<PortSettings>,
-    /// At least one source address for `nat` mode.
-    pub snat_addresses: Vec<Ipv4Addr>,
+    /// Source addresses for `nat` mode.
+    pub snat: SnatAddresses,
     /// Their ports, at least one per worker.
     pub snat_ports: PortRange,
+    /// Destination port of Generic UDP Encapsulation.
+    pub gue_port: u16,
     /// Further EAL arguments from the operator.
     pub eal_arguments: Vec<String>,
 }

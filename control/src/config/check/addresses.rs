@@ -1,15 +1,20 @@
 //! Checks of `[nat]` and `[vips]` against the ports and each other: one address, one purpose.
 
+use std::fmt::Display;
+use std::net::{IpAddr, Ipv4Addr};
+
+use dataplane::table::Mode;
+
 use super::Notes;
 use crate::config::Config;
 
 pub(super) fn check(config: &Config, notes: &mut Notes<'_>) {
-    if config.nat.addresses.is_empty() {
+    if config.nat.addresses.is_empty() && config.services.mode == Mode::Nat {
         notes.error(
             "nat.addresses",
             "there is no source address".to_owned(),
-            "expected at least one",
-            "add a free address of a port's subnet",
+            "expected at least one while services.mode is \"nat\"",
+            "add a [nat] table with addresses = [\"10.99.0.3\"], a free address of a port's subnet",
         );
     }
     for index in 0..config.nat.addresses.len() {
@@ -29,10 +34,8 @@ fn source_address(config: &Config, index: usize, notes: &mut Notes<'_>) {
             "expected a free address",
             "use an address that nothing else has",
         );
-    } else if !config
-        .ports
-        .iter()
-        .any(|port| port.address.is_host(address))
+    } else if let IpAddr::V4(address) = address
+        && !config.ports.iter().any(|p| p.address.is_host(address))
     {
         notes.warning(
             &path,
@@ -46,6 +49,24 @@ fn source_address(config: &Config, index: usize, notes: &mut Notes<'_>) {
 /// What else has the source address with this index.
 fn owner(config: &Config, index: usize) -> Option<String> {
     let address = config.nat.addresses[index];
+    let of_a_port = match address {
+        IpAddr::V4(address) => owner_ipv4(config, address),
+        IpAddr::V6(_) => None,
+    };
+    let other = || {
+        let twice = config.nat.addresses[..index].contains(&address);
+        if twice {
+            Some("listed twice".to_owned())
+        } else if is_impossible(address) {
+            Some("not one that a host can have".to_owned())
+        } else {
+            None
+        }
+    };
+    of_a_port.or_else(other)
+}
+
+fn owner_ipv4(config: &Config, address: Ipv4Addr) -> Option<String> {
     for port in &config.ports {
         if port.address.address() == address {
             return Some(format!("already the address of the port `{}`", port.name));
@@ -60,15 +81,19 @@ fn owner(config: &Config, index: usize) -> Option<String> {
             ));
         }
     }
-    let twice = config.nat.addresses[..index].contains(&address);
-    let unusable = address.is_unspecified() || address.is_multicast() || address.is_broadcast();
-    if twice {
-        Some("listed twice".to_owned())
-    } else if unusable || address.is_loopback() {
-        Some("not one that a host can have".to_owned())
-    } else {
-        None
-    }
+    None
+}
+
+/// True for addresses that no interface can have, or none that packets can come from beyond it.
+fn is_impossible(address: IpAddr) -> bool {
+    let special = address.is_unspecified() || address.is_multicast() || address.is_loopback();
+    special
+        || match address {
+            IpAddr::V4(address) => address.is_broadcast(),
+            IpAddr::V6(address) => {
+                address.is_unicast_link_local() || address.to_ipv4_mapped().is_some()
+            }
+        }
 }
 
 /// Every worker needs at least one source port that is its own.
@@ -90,27 +115,32 @@ fn pool(config: &Config, notes: &mut Notes<'_>) {
         let subnet = port.address.subnet();
         if config.vips.pool.overlaps(subnet) {
             let path = format!("ports.{index}.address");
-            overlap(config, &path, &format!("the subnet {subnet}"), notes);
+            let what = format!("the subnet {subnet}");
+            overlap(&config.vips.pool, "vips.pool", &path, &what, notes);
         }
     }
     for (index, address) in config.nat.addresses.iter().enumerate() {
-        if config.vips.pool.contains(*address) {
+        let vips = &config.vips;
+        let inside = match address {
+            IpAddr::V4(address) => vips.pool.contains(*address),
+            IpAddr::V6(address) => vips.pool6.contains(*address),
+        };
+        if inside {
             let path = format!("nat.addresses.{index}");
-            overlap(
-                config,
-                &path,
-                &format!("the source address {address}"),
-                notes,
-            );
+            let what = format!("the source address {address}");
+            match address {
+                IpAddr::V4(_) => overlap(&vips.pool, "vips.pool", &path, &what, notes),
+                IpAddr::V6(_) => overlap(&vips.pool6, "vips.pool6", &path, &what, notes),
+            }
         }
     }
 }
 
-fn overlap(config: &Config, path: &str, what: &str, notes: &mut Notes<'_>) {
+fn overlap(pool: &impl Display, key: &str, path: &str, what: &str, notes: &mut Notes<'_>) {
     notes.error(
         path,
-        format!("{what} overlaps the VIP pool {}", config.vips.pool),
+        format!("{what} overlaps the VIP pool {pool}"),
         "expected addresses outside the pool",
-        "choose another vips.pool, or renumber",
+        format!("choose another {key}, or renumber"),
     );
 }

@@ -44,7 +44,7 @@ fn example_table(header: &str) -> &'static str {
 #[test]
 fn the_example_mentions_every_key() {
     let sections = known_keys("{}");
-    assert_eq!(sections.len(), 11, "{sections:?}");
+    assert_eq!(sections.len(), 13, "{sections:?}");
     for section in sections {
         let headers = match section.as_str() {
             "ports" => vec!["[[ports]]".to_owned()],

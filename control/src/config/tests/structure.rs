@@ -39,11 +39,6 @@ fn structural_errors_say_where_what_and_how() {
             &["missing field `address`", "add address = "],
         ),
         (
-            with("[nat]\naddresses = [\"10.99.0.3\"]", "\n"),
-            "11:26",
-            &["missing field `nat`", "add a [nat] table"],
-        ),
-        (
             plus("[workers]\nidle_max_sleep = \"200\""),
             "13:18",
             &["`200` is not a length of time", "\"200us\""],
@@ -67,6 +62,32 @@ fn structural_errors_say_where_what_and_how() {
             plus("[vips]\npool = \"11.0.0.0\""),
             "13:8",
             &["`11.0.0.0` is not a range of addresses"],
+        ),
+        (
+            plus("[vips]\npool6 = \"11.0.0.0-11.0.0.9\""),
+            "13:9",
+            &["`11.0.0.0-11.0.0.9` is not a range of addresses", "IPv6"],
+        ),
+        (
+            plus("[services]\nmode = \"got\""),
+            "13:8",
+            &["unknown variant `got`", "| write one of `nat`, `gateway`"],
+        ),
+        (
+            plus("[services]\non_removal = \"resett\""),
+            "13:14",
+            &["unknown variant `resett`", "did you mean `reset`?"],
+        ),
+        (
+            plus("[services]\nno_backend = 7"),
+            "13:14",
+            &["invalid type | expected a word in quotes"],
+        ),
+        (plus("[services]\nflows = -1"), "13:9", &["`-1`"]),
+        (
+            plus("[services]\nallow = [\"10.0.0.0/8\", \"10.0.0.1/8\"]"),
+            "13:24",
+            &["`10.0.0.1/8` is an address inside the prefix 10.0.0.0/8"],
         ),
         (
             plus("[vips]\nzone = \"a..b\""),

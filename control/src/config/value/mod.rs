@@ -5,9 +5,12 @@
 //! stands in the file is the reader's business.
 
 mod address;
+mod address_range;
 mod cpu;
 mod period;
+mod policy;
 mod port_range;
+mod prefix;
 mod size;
 mod url;
 mod vlan;
@@ -15,10 +18,13 @@ mod zone;
 
 use std::fmt;
 
-pub use address::{AddressRange, InterfaceAddress};
+pub use address::InterfaceAddress;
+pub use address_range::AddressRange;
 pub use cpu::CpuList;
 pub use period::Period;
+pub use policy::{Affinity, ModeName, RefusalName, RemovalName, segment_size};
 pub use port_range::PortRange;
+pub use prefix::Prefix;
 pub use size::Size;
 pub use url::HttpUrl;
 pub use vlan::VlanId;
