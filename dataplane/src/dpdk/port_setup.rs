@@ -2,20 +2,40 @@
 
 use dpdk_sys as sys;
 
+use super::kernel::KernelInterface;
+use super::mempool::HEADROOM;
 use super::port::PortSpec;
 use super::port_error::PortError;
 
 /// The TAP driver's name, which has rules of its own.
 const TAP: &str = "net_tap";
 
+/// The AF_PACKET driver, which hides how large its frames may be.
+const AF_PACKET: &str = "net_af_packet";
+
+/// The AF_XDP driver, whose receive rings are of its own size and whose buffers the kernel fills.
+const AF_XDP: &str = "net_af_xdp";
+/// Packet buffers that each of its queues holds, whatever number of descriptors is asked for.
+const AF_XDP_HELD: u16 = 2048;
+/// Bytes that the kernel keeps free in front of a frame (XDP_PACKET_HEADROOM), besides DPDK's own headroom.
+pub const XDP_HEADROOM: u16 = 256;
+/// DPDK's bookkeeping in front of each buffer: its header in the pool and the `rte_mbuf`.
+const BUFFER_HEADER: u32 = 64 + 128;
+
 /// Bytes of a frame besides the MTU that drivers count: Ethernet header, CRC and two VLAN tags.
-const OVERHEAD: u32 = sys::RTE_ETHER_HDR_LEN + sys::RTE_ETHER_CRC_LEN + 2 * sys::RTE_VLAN_HLEN;
+pub const FRAME_OVERHEAD: u16 =
+    (sys::RTE_ETHER_HDR_LEN + sys::RTE_ETHER_CRC_LEN + 2 * sys::RTE_VLAN_HLEN) as u16;
+const OVERHEAD: u32 = FRAME_OVERHEAD as u32;
 
 /// What a device can do, out of its driver's `rte_eth_dev_info`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Capabilities {
     pub(super) driver: String,
     pub(super) mtu: (u16, u16),
+    /// Largest frame in bytes, with CRC.
+    pub(super) frame: u32,
+    /// The kernel's interface behind a virtual device.
+    pub(super) interface: Option<KernelInterface>,
     pub(super) rx_queues: u16,
     pub(super) tx_queues: u16,
     pub(super) rx_offloads: u64,
@@ -47,6 +67,12 @@ pub struct Offloads {
 /// What to configure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Setup {
+    /// The MTU for DPDK.
+    pub(super) mtu: u16,
+    /// The MTU to set by way of the kernel, where DPDK cannot.
+    pub(super) interface_mtu: Option<(KernelInterface, u16)>,
+    /// Packet buffers that a receive queue holds at least.
+    pub(super) held_per_queue: u16,
     pub(super) offloads: Offloads,
     pub(super) rx_offloads: u64,
     pub(super) rss: Option<RssRequest>,
@@ -68,6 +94,7 @@ pub(super) fn device_name(device: &str) -> &str {
 pub(super) fn plan(spec: &PortSpec, can: &Capabilities, room: u16) -> Result<Setup, PortError> {
     check_queues(spec, can)?;
     check_mtu(spec, can, room)?;
+    let (mtu, interface_mtu) = plan_mtu(spec, can);
     let rss = plan_rss(spec, can)?;
     let mut wanted = sys::VD_RX_OFFLOAD_IPV4_CKSUM;
     if rss.is_some() {
@@ -75,6 +102,9 @@ pub(super) fn plan(spec: &PortSpec, can: &Capabilities, room: u16) -> Result<Set
     }
     let rx_offloads = wanted & can.rx_offloads;
     Ok(Setup {
+        mtu,
+        interface_mtu,
+        held_per_queue: if can.driver == AF_XDP { AF_XDP_HELD } else { 0 },
         offloads: report(rx_offloads, can.tx_offloads),
         rx_offloads,
         rss,
@@ -130,7 +160,7 @@ fn check_maximum(
 }
 
 fn check_mtu(spec: &PortSpec, can: &Capabilities, room: u16) -> Result<(), PortError> {
-    let (minimum, maximum) = can.mtu;
+    let (minimum, maximum) = (can.mtu.0, largest_mtu(can));
     if spec.mtu < minimum || spec.mtu > maximum {
         return Err(PortError::Mtu {
             port: spec.name.clone(),
@@ -140,6 +170,12 @@ fn check_mtu(spec: &PortSpec, can: &Capabilities, room: u16) -> Result<(), PortE
             driver: can.driver.clone(),
         });
     }
+    let taken = if can.driver == AF_XDP {
+        XDP_HEADROOM
+    } else {
+        0
+    };
+    let room = room.saturating_sub(taken);
     let frame = u32::from(spec.mtu) + OVERHEAD;
     if frame > u32::from(room) {
         return Err(PortError::MtuExceedsBuffers {
@@ -151,6 +187,50 @@ fn check_mtu(spec: &PortSpec, can: &Capabilities, room: u16) -> Result<(), PortE
         });
     }
     Ok(())
+}
+
+/// The driver's largest MTU: by its word, and by its largest frame. AF_PACKET says that this is Ethernet's usual, although
+/// it takes whatever fits the frames of its ring.
+fn largest_mtu(can: &Capabilities) -> u16 {
+    let ethernet = sys::RTE_ETHER_HDR_LEN + sys::RTE_ETHER_CRC_LEN;
+    match can.frame.checked_sub(ethernet) {
+        Some(mtu) if can.driver != AF_PACKET => {
+            can.mtu.1.min(u16::try_from(mtu).unwrap_or(u16::MAX))
+        }
+        _ => can.mtu.1,
+    }
+}
+
+/// DPDK refuses AF_PACKET an MTU above the usual (see [`largest_mtu`]): DPDK keeps the usual one, and the kernel's interface
+/// gets the MTU that is wanted.
+fn plan_mtu(spec: &PortSpec, can: &Capabilities) -> (u16, Option<(KernelInterface, u16)>) {
+    const USUAL: u16 = 1500;
+    match can.interface {
+        Some(interface) if can.driver == AF_PACKET && spec.mtu > USUAL => {
+            (USUAL, Some((interface, spec.mtu)))
+        }
+        _ => (spec.mtu, None),
+    }
+}
+
+/// The kernel takes whole buffers, with DPDK's bookkeeping, and none above a page (XDP_UMEM_REG).
+pub(super) fn check_xdp_buffers(
+    spec: &PortSpec,
+    can: &Capabilities,
+    room: u16,
+    page: u32,
+) -> Result<(), PortError> {
+    let size = BUFFER_HEADER + u32::from(HEADROOM) + u32::from(room);
+    if can.driver != AF_XDP || size <= page {
+        return Ok(());
+    }
+    let others = BUFFER_HEADER + u32::from(HEADROOM) + u32::from(XDP_HEADROOM) + OVERHEAD;
+    Err(PortError::XdpBuffers {
+        port: spec.name.clone(),
+        page,
+        size,
+        largest: u16::try_from(page.saturating_sub(others)).unwrap_or(u16::MAX),
+    })
 }
 
 /// RSS over addresses and ports, as far as the driver has it. The TAP driver claims hash functions, but
@@ -197,6 +277,8 @@ mod tests {
         Capabilities {
             driver: "net_ixgbe".into(),
             mtu: (68, 9710),
+            frame: 9728,
+            interface: None,
             rx_queues: 4,
             tx_queues: 8,
             rx_offloads: u64::MAX,
@@ -271,6 +353,54 @@ mod tests {
         assert!(plan(&spec, &nic(), ROOM).is_ok());
         spec.mtu = 2023;
         assert!(plan(&spec, &nic(), ROOM).is_err());
+    }
+
+    #[test]
+    fn jumbo_frames_that_dpdk_refuses_are_the_kernels() {
+        let interface = KernelInterface::new(7);
+        let can = Capabilities {
+            driver: AF_PACKET.into(),
+            mtu: (68, u16::MAX),
+            frame: 1518,
+            interface,
+            ..nic()
+        };
+        let mut spec = spec();
+        let setup = plan(&spec, &can, 9216).expect("fits");
+        assert_eq!((setup.mtu, setup.interface_mtu), (1500, None));
+        spec.mtu = 9000;
+        let setup = plan(&spec, &can, 9216).expect("fits");
+        assert_eq!(setup.mtu, 1500);
+        assert_eq!(setup.interface_mtu, interface.map(|i| (i, 9000)));
+        let setup = plan(&spec, &nic(), 9216).expect("fits");
+        assert_eq!((setup.mtu, setup.interface_mtu), (9000, None));
+        let tap = Capabilities {
+            driver: TAP.into(),
+            frame: 1522,
+            ..can
+        };
+        let text = plan(&spec, &tap, 9216).expect_err("too large").to_string();
+        assert!(text.contains("(68 to 1504)"), "{text}");
+    }
+
+    #[test]
+    fn xdp_takes_room_from_the_buffers_which_must_fit_a_page() {
+        let can = Capabilities {
+            driver: AF_XDP.into(),
+            ..nic()
+        };
+        let mut spec = spec();
+        spec.mtu = 1800;
+        assert!(error(&spec, &can).contains("lower the mtu to 1766"));
+        spec.mtu = 1766;
+        let setup = plan(&spec, &can, ROOM).expect("fits");
+        assert_eq!(setup.held_per_queue, AF_XDP_HELD);
+        assert!(check_xdp_buffers(&spec, &can, ROOM, 4096).is_ok());
+        assert!(check_xdp_buffers(&spec, &nic(), 9216, 4096).is_ok());
+        let text = check_xdp_buffers(&spec, &can, 9216, 4096)
+            .expect_err("too large")
+            .to_string();
+        assert!(text.contains("lower that to 3494"), "{text}");
     }
 
     #[test]

@@ -14,13 +14,15 @@ use std::thread::JoinHandle;
 
 use thiserror::Error;
 
-pub use settings::{Device, Hugepages, Idle, InterfaceSettings, PortSettings, Settings};
+pub use settings::{
+    Device, HostSettings, Hugepages, Idle, InterfaceSettings, PortSettings, Settings,
+};
 
 use crate::clock::Ticks;
 use crate::counters::WorkerCounters;
 use crate::dpdk::{
-    self, Clock, Eal, EalError, IoError, Memory, Mempool, MempoolError, Port, PortError, PortSpec,
-    ThreadError, WorkerIo,
+    self, Clock, Eal, EalError, IoError, Link, Memory, Mempool, MempoolError, Port, PortError,
+    PortSpec, PortStats, ThreadError, WorkerIo,
 };
 use crate::network::{Interface, Network, Subnet};
 use crate::pipeline::Pipeline;
@@ -105,6 +107,15 @@ pub struct PortInfo {
     pub driver: String,
     /// Ethernet address.
     pub mac: MacAddr,
+}
+
+/// How a port is now, for status and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortState {
+    /// Its link; `None` if the driver does not tell.
+    pub link: Option<Link>,
+    /// Its driver's counters; `None` if it has none.
+    pub stats: Option<PortStats>,
 }
 
 /// The running data plane.
@@ -199,6 +210,16 @@ impl Dataplane {
         self.ports.iter().map(info).collect()
     }
 
+    /// Links and drivers' counters, in the order of the settings. Makes system calls; meant for about once a second.
+    #[must_use]
+    pub fn links(&self) -> Vec<PortState> {
+        let state = |port: &Port| PortState {
+            link: port.link().ok(),
+            stats: port.stats().ok(),
+        };
+        self.ports.iter().map(state).collect()
+    }
+
     /// EAL's arguments as they were given to it.
     #[must_use]
     pub fn eal_arguments(&self) -> &[String] {
@@ -252,15 +273,8 @@ fn choose_memory(wish: Hugepages, mib: u32, free_bytes: u64) -> Result<Memory, S
 const CACHE: u32 = 256;
 
 fn open_pool(eal: &Eal, settings: &Settings) -> Result<Mempool, MempoolError> {
-    let mtu = settings
-        .ports
-        .iter()
-        .map(|port| port.mtu)
-        .max()
-        .unwrap_or(0);
-    // Ethernet with two tags.
-    let frame = mtu + 22;
-    let room = dpdk::mempool::DEFAULT_DATA_ROOM.max(frame + dpdk::mempool::HEADROOM);
+    let rooms = settings.ports.iter().map(PortSettings::data_room);
+    let room = rooms.max().unwrap_or(dpdk::mempool::DEFAULT_DATA_ROOM);
     let cache = CACHE.min(settings.mbufs / 8);
     Mempool::new(eal, "packets", settings.mbufs, cache, room, None)
 }
@@ -274,6 +288,8 @@ fn open_ports(eal: &Eal, settings: &Settings, pool: &Mempool) -> Result<Vec<Port
             rx_descriptors: settings.descriptors(),
             tx_descriptors: settings.descriptors(),
             mtu: port.mtu,
+            promiscuous: port.promiscuous,
+            multicast: port.has_ipv6(),
             ..PortSpec::new(&port.name, port.device.name())
         };
         Port::open(eal, &spec, pool)
@@ -283,24 +299,24 @@ fn open_ports(eal: &Eal, settings: &Settings, pool: &Mempool) -> Result<Vec<Port
 
 fn network(settings: &Settings, ports: &[Port]) -> Network {
     let interface = |(port, settings): (usize, &PortSettings)| {
-        let InterfaceSettings {
-            address,
-            prefix_len,
-            gateway,
-            vlan,
-        } = settings.interface;
-        let mac = MacAddr(ports[port].mac());
-        Interface {
+        let first = settings.interfaces.first()?;
+        let (address, prefix_len) = first.ipv4?;
+        Some(Interface {
             port,
-            vlan,
-            mac,
+            vlan: first.vlan,
+            mac: MacAddr(ports[port].mac()),
             address,
             subnet: Subnet::of(address, prefix_len),
-            gateway,
-        }
+            gateway: first.gateway_v4,
+        })
     };
     Network {
-        interfaces: settings.ports.iter().enumerate().map(interface).collect(),
+        interfaces: settings
+            .ports
+            .iter()
+            .enumerate()
+            .filter_map(interface)
+            .collect(),
         snat_addresses: settings.snat_addresses.clone(),
         snat_ports: settings.snat_ports,
         workers: settings.worker_cores.len(),
