@@ -7,7 +7,9 @@ use prometheus::IntCounter;
 use tokio::sync::watch;
 
 use super::*;
-use crate::status::{BackendStatus, ProblemStatus, ServiceStatus, SourceStatus, Status};
+use crate::status::{
+    BackendStatus, PortStatus, ProblemStatus, ServiceStatus, SourceStatus, Status,
+};
 
 fn status() -> Status {
     let backend = |address: &str, n: u64| BackendStatus {
@@ -39,6 +41,19 @@ fn status() -> Status {
         sources: vec![
             source("marathon", true, None, Some(5)),
             source("odd \"name\"\\\n", false, Some("refused".to_owned()), None),
+        ],
+        ports: vec![
+            PortStatus {
+                name: "fabric".to_owned(),
+                up: Some(false),
+                speed_bits: Some(10_000_000_000),
+                rx_missed_total: 7,
+                ..PortStatus::default()
+            },
+            PortStatus {
+                name: "silent".to_owned(),
+                ..PortStatus::default()
+            },
         ],
     }
 }

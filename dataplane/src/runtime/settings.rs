@@ -99,7 +99,7 @@ impl PortSettings {
     /// Bytes of a packet buffer, headroom included, that hold every frame of the port, whatever its driver keeps for itself.
     pub(super) fn data_room(&self) -> u16 {
         /// The ring frames of AF_PACKET are rounded up, and must fit a buffer.
-        const ROUNDED: u16 = 128;
+        const ROUNDED: u16 = 1088;
         let device = self.device.name();
         let kept = match device {
             name if name.starts_with("net_af_xdp") => XDP_HEADROOM,

@@ -1,7 +1,10 @@
 //! Checks of `[nat]` and `[vips]` against the ports and each other: one address, one purpose.
 
+use std::net::IpAddr;
+
 use super::Notes;
-use crate::config::Config;
+use crate::config::value::InterfaceAddress;
+use crate::config::{Config, Interface};
 
 pub(super) fn check(config: &Config, notes: &mut Notes<'_>) {
     if config.nat.addresses.is_empty() {
@@ -29,11 +32,7 @@ fn source_address(config: &Config, index: usize, notes: &mut Notes<'_>) {
             "expected a free address",
             "use an address that nothing else has",
         );
-    } else if !config
-        .ports
-        .iter()
-        .any(|port| port.address.is_host(address))
-    {
+    } else if !subnets(config).any(|own| own.is_host(address.into())) {
         notes.warning(
             &path,
             format!("the source address {address} is outside every port's subnet"),
@@ -47,18 +46,21 @@ fn source_address(config: &Config, index: usize, notes: &mut Notes<'_>) {
 fn owner(config: &Config, index: usize) -> Option<String> {
     let address = config.nat.addresses[index];
     for port in &config.ports {
-        if port.address.address() == address {
+        let mut interfaces = port.interfaces();
+        let has = |i: &Interface<'_>| i.address.v4().is_some_and(|(own, _)| own == address);
+        if interfaces.any(|i| has(&i)) {
             return Some(format!("already the address of the port `{}`", port.name));
         }
-        if port.gateway == Some(address) {
+        if port.interfaces().any(|i| i.gateway.v4() == Some(address)) {
             return Some(format!("already the gateway of the port `{}`", port.name));
         }
-        if port.address.subnet().contains(&address) && !port.address.is_host(address) {
-            let subnet = port.address.subnet();
-            return Some(format!(
-                "the network's or the broadcast address of {subnet}"
-            ));
-        }
+    }
+    let ip = IpAddr::from(address);
+    if let Some(own) = subnets(config).find(|own| own.subnet().contains(&ip) && !own.is_host(ip)) {
+        let subnet = own.subnet();
+        return Some(format!(
+            "the network's or the broadcast address of {subnet}"
+        ));
     }
     let twice = config.nat.addresses[..index].contains(&address);
     let unusable = address.is_unspecified() || address.is_multicast() || address.is_broadcast();
@@ -69,6 +71,12 @@ fn owner(config: &Config, index: usize) -> Option<String> {
     } else {
         None
     }
+}
+
+/// Every subnet that a port is in.
+fn subnets(config: &Config) -> impl Iterator<Item = &InterfaceAddress> {
+    let interfaces = config.ports.iter().flat_map(|port| port.interfaces());
+    interfaces.flat_map(|interface| interface.address.as_slice())
 }
 
 /// Every worker needs at least one source port that is its own.
@@ -87,10 +95,17 @@ fn source_ports(config: &Config, notes: &mut Notes<'_>) {
 /// Noted at the address rather than at the pool, which is mostly the default.
 fn pool(config: &Config, notes: &mut Notes<'_>) {
     for (index, port) in config.ports.iter().enumerate() {
-        let subnet = port.address.subnet();
-        if config.vips.pool.overlaps(subnet) {
-            let path = format!("ports.{index}.address");
-            overlap(config, &path, &format!("the subnet {subnet}"), notes);
+        for interface in port.interfaces() {
+            for own in interface.address.as_slice() {
+                let subnet = own.subnet();
+                if config.vips.pool.overlaps(subnet) {
+                    let path = match interface.index {
+                        None => format!("ports.{index}.address"),
+                        Some(vlan) => format!("ports.{index}.vlans.{vlan}.address"),
+                    };
+                    overlap(config, &path, &format!("the subnet {subnet}"), notes);
+                }
+            }
         }
     }
     for (index, address) in config.nat.addresses.iter().enumerate() {

@@ -6,6 +6,7 @@
 
 mod address;
 mod cpu;
+mod mac;
 mod period;
 mod port_range;
 mod size;
@@ -15,8 +16,9 @@ mod zone;
 
 use std::fmt;
 
-pub use address::{AddressRange, InterfaceAddress};
+pub use address::{AddressRange, Addresses, Gateways, HostAddress, InterfaceAddress, OneOrMany};
 pub use cpu::CpuList;
+pub use mac::Mac;
 pub use period::Period;
 pub use port_range::PortRange;
 pub use size::Size;
