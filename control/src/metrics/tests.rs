@@ -102,6 +102,10 @@ fn the_status_is_told_as_metrics() {
         r#"viaduct_source_failures_total{source="marathon"} 2"#,
         r#"viaduct_source_last_good_age_seconds{source="marathon"} 5"#,
         r#"viaduct_label_problems{source="marathon"} 1"#,
+        r#"viaduct_port_up{port="fabric"} 0"#,
+        r#"viaduct_port_speed_bits{port="fabric"} 10000000000"#,
+        r#"viaduct_port_rx_missed_total{port="fabric"} 7"#,
+        r#"viaduct_port_tx_errors_total{port="silent"} 0"#,
         r#"viaduct_dns_responses_total{rcode="NXDOMAIN"} 0"#,
     ] {
         assert_line(&text, line);

@@ -42,6 +42,24 @@ fn example_table(header: &str) -> &'static str {
 }
 
 #[test]
+fn the_example_mentions_every_key_of_tables_in_ports() {
+    let port = "[[ports]]\nname = \"x\"\ndriver = \"ring\"\n";
+    let (_, vlan) = EXAMPLE.split_once("\n# [[ports.vlans]]\n").expect("there");
+    for key in known_keys(&format!("{port}[[ports.vlans]]\n{{}}")) {
+        let mentioned = |line: &str| line.starts_with(&format!("# {key} = "));
+        assert!(
+            vlan.lines()
+                .take_while(|line| !line.is_empty())
+                .any(mentioned),
+            "no {key}"
+        );
+    }
+    for key in known_keys(&format!("{port}[ports.host]\n{{}}")) {
+        assert!(EXAMPLE.contains(&format!("host = {{ {key} = ")), "no {key}");
+    }
+}
+
+#[test]
 fn the_example_mentions_every_key() {
     let sections = known_keys("{}");
     assert_eq!(sections.len(), 11, "{sections:?}");
