@@ -75,6 +75,9 @@ fn the_example_mentions_every_key() {
         for header in headers {
             let table = example_table(&header);
             for key in known_keys(&format!("{header}\n{{}}")) {
+                if header == "[[ports]]" && key == "vlans" {
+                    continue; // a table of its own, tested above
+                }
                 let mentioned = |line: &str| {
                     line.trim_start_matches("# ")
                         .starts_with(&format!("{key} = "))
