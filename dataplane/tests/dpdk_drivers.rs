@@ -15,34 +15,7 @@ use std::time::{Duration, Instant};
 
 use dataplane::dpdk::{Eal, Link, LinkFault, Mbuf, Mempool, Port, PortSpec, WorkerIo, build};
 use dataplane::frame::{BURST, Burst, Frame, Io};
-use support::{MBUFS, alone, burst, frame, open, packet, pool, spec, start};
-
-/// Runs `ip` with these words.
-fn ip(words: &str) -> String {
-    let output = Command::new("ip")
-        .args(words.split(' '))
-        .output()
-        .expect("iproute2 is installed");
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {words}: {text}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// Keeps the kernel from sending anything of its own on an interface.
-fn silence(interface: &str) {
-    let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
-    // A kernel without IPv6 sends nothing either.
-    let _ = std::fs::write(path, "1");
-}
-
-/// A pair of virtual Ethernet interfaces, `left` and `right`.
-fn veth() {
-    ip("link add left type veth peer name right");
-    for end in ["left", "right"] {
-        silence(end);
-        ip(&format!("link set {end} up"));
-    }
-}
+use support::{MBUFS, alone, burst, frame, ip, open, packet, pool, spec, start, veth};
 
 fn within(deadline: Instant, what: &str) {
     assert!(Instant::now() < deadline, "{what}");
@@ -408,69 +381,5 @@ fn virtio_user_carries_frames() {
         let mut ports = [open(&eal, &device, 1, &pool)];
         let mut io = worker(&eal, &mut ports, &pool);
         cross(&mut io, 0, 0, 500);
-    });
-}
-
-fn refusal(eal: &Eal, wanted: &PortSpec, pool: &Mempool) -> String {
-    let refused = Port::open(eal, wanted, pool);
-    refused.expect_err("must be refused").to_string()
-}
-
-#[test]
-fn devices_that_cannot_be_made_say_what_to_do() {
-    alone("devices_that_cannot_be_made_say_what_to_do", || {
-        veth();
-        let cases = [
-            ("net_af_xdp0,iface=left,queue_count=2", "workers.cores"),
-            ("net_af_xdp1,iface=nope", "no such network interface"),
-            ("net_af_packet2,iface=nope", "no such network interface"),
-            ("net_pcap0,rx_pcap=/nope", "check the path"),
-            ("net_pcap1,iface=nope", "no such network interface"),
-            (
-                "net_virtio_user0,path=/nope.sock",
-                "start the backend first",
-            ),
-            ("net_virtio_user1,path=/dev/vhost-net", "modprobe vhost_net"),
-            (
-                "net_memif0,role=client,socket-abstract=no,socket=/nope/s",
-                "create it",
-            ),
-        ];
-        let eal = start(&cases.map(|(device, _)| device));
-        let pool = pool(&eal);
-        for (device, advice) in cases {
-            let text = refusal(&eal, &spec(device, 1), &pool);
-            assert!(text.contains(advice), "{text}");
-        }
-    });
-}
-
-#[test]
-fn af_xdp_says_why_it_cannot_have_a_queue() {
-    alone("af_xdp_says_why_it_cannot_have_a_queue", || {
-        veth();
-        let devices = [
-            "net_af_xdp0,iface=left",
-            "net_af_xdp1,iface=left",
-            "net_af_xdp2,iface=right",
-        ];
-        let eal = start(&devices);
-        let small = Mempool::new(&eal, "small", 2047, 64, 2176, None).expect("a pool");
-        let pool = Mempool::new(&eal, "more", 8191, 64, 2176, None).expect("a pool");
-        let first = open(&eal, devices[0], 1, &pool);
-        let text = refusal(&eal, &spec(devices[1], 1), &pool);
-        assert!(text.contains("no other AF_XDP program"), "{text}");
-        drop(first);
-        let jumbo = Mempool::new(&eal, "jumbo", 4095, 64, 9344, None).expect("a pool");
-        let text = refusal(&eal, &spec(devices[2], 1), &jumbo);
-        assert!(
-            text.contains("at most 4096 bytes") && text.contains("lower that to 3430"),
-            "{text}"
-        );
-        let text = refusal(&eal, &spec(devices[2], 1), &small);
-        assert!(
-            text.contains("need 2048 packet buffers") && text.contains("memory.mbufs"),
-            "{text}"
-        );
     });
 }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-pub mod shutdown;
-pub mod spread;
-pub mod transfer;
-pub mod udp;
+pub(crate) mod shutdown;
+pub(crate) mod spread;
+pub(crate) mod transfer;
+pub(crate) mod udp;

@@ -8,7 +8,7 @@ use viaduct_tests::settings::Settings;
 use viaduct_tests::stage::Stage;
 use viaduct_tests::viaduct::Viaduct;
 
-pub fn sigterm_ends_it_in_time_and_nothing_is_left(over: Attachment) {
+pub(crate) fn sigterm_ends_it_in_time_and_nothing_is_left(over: Attachment) {
     let mut stage = Stage::web_over(over, 2, 2);
     let client = stage.fabric.clients[0].clone();
     let words = format!(
@@ -46,7 +46,7 @@ pub fn sigterm_ends_it_in_time_and_nothing_is_left(over: Attachment) {
     assert_eq!((report.sums.ok, report.sums.failed()), (100, 0), "{report}");
 }
 
-pub fn sigterm_before_the_first_read_ends_it_too(over: Attachment) {
+pub(crate) fn sigterm_before_the_first_read_ends_it_too(over: Attachment) {
     let fabric = Fabric::with(over, 0, 0);
     let settings = Settings::default().marathon("http://10.99.0.1:8080");
     let mut viaduct = Viaduct::spawn(&fabric, settings);

@@ -5,7 +5,7 @@ use viaduct_tests::eventually::{eventually, expect};
 use viaduct_tests::peers::load;
 use viaduct_tests::stage::{Stage, WEB_PORT};
 
-pub fn every_backend_gets_its_share_of_new_connections(over: Attachment) {
+pub(crate) fn every_backend_gets_its_share_of_new_connections(over: Attachment) {
     let stage = Stage::web_over(over, 3, 3);
     let words = format!(
         "--target {} --one-shot --connections 8 --requests 75",

@@ -28,7 +28,7 @@ fn upload(client: &Host, blob: &Blob, to: SocketAddr) -> Command {
     command
 }
 
-pub fn a_hundred_mebibytes_arrive_both_ways(over: Attachment) {
+pub(crate) fn a_hundred_mebibytes_arrive_both_ways(over: Attachment) {
     let fabric = Fabric::with(over, 1, 2);
     let blob = Blob::write(&fabric, 100);
     let (one, two) = (&fabric.agents[0], &fabric.agents[1]);

@@ -6,7 +6,7 @@ use viaduct_tests::marathon::App;
 use viaduct_tests::peers::{self, load};
 use viaduct_tests::stage::Stage;
 
-pub fn udp_and_tcp_are_served_on_one_port(over: Attachment) {
+pub(crate) fn udp_and_tcp_are_served_on_one_port(over: Attachment) {
     let fabric = Fabric::with(over, 1, 2);
     let mut app = App::bridge("/echo").vip("udp,tcp", "/echo:7000");
     let mut peers = Vec::new();

@@ -2,6 +2,7 @@
 
 mod interfaces;
 mod keys;
+mod values;
 
 use super::Notes;
 use crate::config::{Config, Driver, Port};
@@ -54,6 +55,7 @@ impl At<'_, '_> {
 fn check_port(config: &Config, port: &Port, earlier: &[Port], mut at: At<'_, '_>) {
     name(port, earlier, &mut at);
     keys::check(port, earlier, &mut at);
+    values::check(port, &mut at);
     queues(config, port, &mut at);
     mtu(config, port, &mut at);
     interfaces::check(port, earlier, &mut at);

@@ -2,6 +2,7 @@
 
 mod example;
 mod meaning;
+mod ports;
 mod structure;
 
 use std::path::Path;

@@ -185,7 +185,7 @@ fn gateways(interface: &Interface<'_>, at: &mut At<'_, '_>) {
                 "expected another host",
                 "use the router's address, or remove the key",
             );
-        } else if !interface.reaches(address) && !(has_family && is_link_local(address)) {
+        } else if !(interface.reaches(address) || has_family && is_link_local(address)) {
             let subnets = interface.subnets();
             let problem =
                 format!("the gateway {address} is not a host in the port's subnet {subnets}");
