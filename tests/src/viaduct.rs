@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-pub use crate::attachment::TAP;
 use crate::eventually::{eventually, expect};
 use crate::fabric::Fabric;
 use crate::metrics::Metrics;

@@ -5,9 +5,10 @@
 //! ```
 #![allow(clippy::unwrap_used)]
 
+use viaduct_tests::attachment::TAP;
 use viaduct_tests::fabric::Fabric;
 use viaduct_tests::process::describe;
-use viaduct_tests::viaduct::TAP;
+
 use viaduct_tests::{process, programs};
 
 /// A good file; every case replaces a part of it.

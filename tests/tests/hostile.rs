@@ -6,12 +6,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::process::Stdio;
+use viaduct_tests::attachment::{Attachment, TAP};
 use viaduct_tests::eventually::{eventually, expect};
 use viaduct_tests::fabric::Fabric;
 use viaduct_tests::process::Background;
 use viaduct_tests::programs;
 use viaduct_tests::settings::Settings;
-use viaduct_tests::viaduct::{TAP, Viaduct};
+use viaduct_tests::viaduct::Viaduct;
 
 const SERVICES: &str = "[[service]]\nname = \"web\"\nport = 80\nbackends = [\"10.99.0.11:80\"]\n";
 
@@ -51,7 +52,7 @@ fn a_log_that_nobody_reads_does_not_end_it() {
 fn names_go_before_the_workers() {
     const HOLD: &str = "import socket,time; s=socket.create_connection((\"127.0.0.1\",9100)); \
                         s.send(b\"GET /m\"); print(\"held\",flush=True); time.sleep(60)";
-    let fabric = Fabric::new(0, 0);
+    let fabric = Fabric::with(Attachment::Tap, 0, 0);
     let mut viaduct = Viaduct::spawn(&fabric, settings(&fabric));
     viaduct.wait_until_ready();
     let mut command = fabric.namespace.command("python3");
@@ -74,7 +75,7 @@ fn names_go_before_the_workers() {
 
 #[test]
 fn a_second_instance_does_not_take_the_interface_of_the_first() {
-    let fabric = Fabric::new(0, 0);
+    let fabric = Fabric::with(Attachment::Tap, 0, 0);
     let first = Viaduct::start(&fabric, settings(&fabric));
     let socket = fabric.scratch().join("second.sock");
     let second = settings(&fabric)
