@@ -3,7 +3,7 @@
 mod support;
 
 use dataplane::dpdk::{Eal, Mempool, Port, PortSpec};
-use support::{alone, open, pool, spec, start, veth};
+use support::{alone, alone_under, open, pool, spec, start, veth};
 
 fn refusal(eal: &Eal, wanted: &PortSpec, pool: &Mempool) -> String {
     let refused = Port::open(eal, wanted, pool);
@@ -66,5 +66,26 @@ fn af_xdp_says_why_it_cannot_have_a_queue() {
             text.contains("need 2048 packet buffers") && text.contains("memory.mbufs"),
             "{text}"
         );
+    });
+}
+
+#[test]
+fn missing_rights_are_named() {
+    let without = [
+        "setpriv",
+        "--bounding-set=-net_admin,-net_raw",
+        "--inh-caps=-net_admin,-net_raw",
+    ];
+    alone_under(&without, "missing_rights_are_named", || {
+        let cases = [
+            ("net_tap0,iface=dtap0", "CAP_NET_ADMIN"),
+            ("net_af_packet0,iface=lo", "CAP_NET_RAW"),
+        ];
+        let eal = start(&cases.map(|(device, _)| device));
+        let pool = pool(&eal);
+        for (device, right) in cases {
+            let text = refusal(&eal, &spec(device, 1), &pool);
+            assert!(text.contains(right), "{text}");
+        }
     });
 }

@@ -34,8 +34,20 @@ const ADVICE: &[(&str, &str)] = &[
     ("SIOCGIFINDEX", NO_INTERFACE),
     ("No such device exists", NO_INTERFACE),
     (
-        "AF_PACKET socket",
+        "ould not open AF_PACKET socket",
         "AF_PACKET sockets need CAP_NET_RAW: run as root, or grant it",
+    ),
+    (
+        "_RING on AF_PACKET socket",
+        "the kernel did not give memory for the rings: use fewer `frames` or a smaller `block_size`",
+    ),
+    (
+        "mmap failed on AF_PACKET socket",
+        "the kernel did not let the rings be locked in memory: raise RLIMIT_MEMLOCK, or use fewer `frames`",
+    ),
+    (
+        "create TAP interface",
+        "a TAP device needs /dev/net/tun and CAP_NET_ADMIN: run as root; `modprobe tun` if there is no /dev/net/tun",
     ),
     (
         "Failed to configure xdp socket",
