@@ -81,6 +81,7 @@ impl Case {
                 tables: reader,
                 counters,
                 flows,
+                half_open: flows,
                 steering: Vec::new(),
             },
             Ticks(0),

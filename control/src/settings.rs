@@ -1,23 +1,24 @@
 //! The data plane's settings and the sources' options from the configuration.
 
+mod ports;
+
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use dataplane::clock::TickSpan;
 use dataplane::network::{PortRange, SnatAddresses};
-use dataplane::runtime::{Device, Hugepages, Idle, InterfaceSettings, PortSettings, Settings};
+use dataplane::runtime::{Hugepages, Idle, Settings};
 use dataplane::table::{Policy, Timeouts};
-use dataplane::wire::MacAddr;
-use dataplane::wire::ethernet::VlanId;
 
-use crate::config::value::{Affinity, Period, Prefix};
-use crate::config::{self, Config, Driver};
+use crate::config::value::{Affinity, InterfaceAddress, Period, Prefix};
+use crate::config::{self, Config};
 use crate::desired::Options;
 use crate::plan::{Defaults, Site};
 use crate::sources::{file, marathon};
 use crate::vip::allocator::{Allocator, Allocators};
 use crate::vip::pool::Pool;
+use ports::ports;
 
 /// Backends that can be counted at a time. A slot takes 32 bytes for each worker.
 pub const BACKEND_SLOTS: u32 = 1 << 17;
@@ -49,7 +50,7 @@ pub fn dataplane(config: &Config, eal_arguments: Vec<String>) -> Settings {
         },
         memory_mib: u32::try_from(memory.size.bytes() >> 20).unwrap_or(u32::MAX),
         mbufs: memory.mbufs,
-        ports: config.ports.iter().enumerate().map(port).collect(),
+        ports: ports(config),
         snat: snat(nat),
         snat_ports: PortRange {
             first: nat.ports.first(),
@@ -69,37 +70,6 @@ fn snat(nat: &config::Nat) -> SnatAddresses {
         }
     }
     snat
-}
-
-fn port((number, port): (usize, &config::Port)) -> PortSettings {
-    let device = port.device.clone().unwrap_or_default();
-    PortSettings {
-        name: port.name.clone(),
-        device: match port.driver {
-            Driver::Tap => {
-                let interface = port.interface.as_deref().unwrap_or_default();
-                let mac = tap_mac(port.address.address());
-                Device::Virtual(format!("net_tap{number},iface={interface},mac={mac}"))
-            }
-            Driver::Vdev => Device::Virtual(device),
-            Driver::Pci => Device::Pci(device),
-        },
-        mtu: port.mtu,
-        interface: InterfaceSettings {
-            address: port.address.address(),
-            prefix_len: port.address.prefix_len(),
-            gateway: port.gateway,
-            vlan: port.vlan.and_then(|vlan| VlanId::new(vlan.get())),
-        },
-    }
-}
-
-/// A TAP port's Ethernet address: locally administered, and made of its IPv4 address, so that it is
-/// unique on the segment and the same after a restart. With another one after each start, neighbors
-/// would go on sending to the old one until their caches expire.
-fn tap_mac(address: Ipv4Addr) -> MacAddr {
-    let [a, b, c, d] = address.octets();
-    MacAddr([0x02, 0x76, a, b, c, d])
 }
 
 /// How services are balanced that do not say otherwise.
@@ -149,12 +119,14 @@ pub fn site(config: &Config) -> Site {
 
 /// Addresses that no VIP may have: of ports, gateways and NAT.
 fn own(config: &Config) -> BTreeSet<IpAddr> {
-    let ports = config.ports.iter();
-    let of_ports = ports
-        .flat_map(|port| [Some(port.address.address()), port.gateway])
-        .flatten();
-    let nat = config.nat.addresses.iter().copied();
-    of_ports.map(IpAddr::from).chain(nat).collect()
+    let interfaces = config.ports.iter().flat_map(config::Port::interfaces);
+    let of_ports = interfaces.flat_map(|interface| {
+        let own = interface.address.as_slice().iter();
+        let gateways = interface.gateway.as_slice().iter();
+        own.map(InterfaceAddress::address)
+            .chain(gateways.map(|gateway| gateway.get()))
+    });
+    of_ports.chain(config.nat.addresses.iter().copied()).collect()
 }
 
 /// Gives named VIPs their addresses.

@@ -218,6 +218,7 @@ fn rig() -> Rig {
             tables: reader,
             counters: shared,
             flows: FLOWS,
+            half_open: FLOWS,
             steering: Vec::new(),
         },
         Ticks(0),

@@ -83,6 +83,21 @@ impl Settings {
         self.set("workers.cores", cores.to_vec())
     }
 
+    /// Another driver and interface for the port; it joins no bridge.
+    ///
+    /// # Panics
+    /// The settings have no port: a mistake in the test.
+    #[must_use]
+    pub(crate) fn port(mut self, driver: &str, interface: &str) -> Self {
+        let ports = self.table.get_mut("ports").and_then(Value::as_array_mut);
+        let port = ports.and_then(|ports| ports.first_mut()?.as_table_mut());
+        let port = port.expect("there is a port");
+        port.remove("bridge");
+        port.insert("driver".into(), driver.into());
+        port.insert("interface".into(), interface.into());
+        self
+    }
+
     /// Sets a key, e.g. `sources.marathon.timeout`.
     ///
     /// # Panics
@@ -116,6 +131,16 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_port_can_be_another() {
+        let text = Settings::default().port("af_xdp", "vdport").text();
+        let table: Table = text.parse().expect("TOML");
+        let port = &table["ports"][0];
+        assert_eq!(port["driver"].as_str(), Some("af_xdp"));
+        assert_eq!(port["interface"].as_str(), Some("vdport"));
+        assert!(port.get("bridge").is_none() && port.get("address").is_some());
+    }
 
     #[test]
     fn settings_reach_into_tables_that_do_not_exist_yet() {

@@ -125,6 +125,7 @@ fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
                 tables: reader,
                 counters,
                 flows: 64,
+                half_open: 16,
                 steering: Vec::new(),
             },
             Ticks(0),
