@@ -14,7 +14,7 @@ use dataplane::table::{Policy, Timeouts};
 use crate::config::value::{Affinity, InterfaceAddress, Period, Prefix};
 use crate::config::{self, Config};
 use crate::desired::Options;
-use crate::plan::{Defaults, Site};
+use crate::plan::{Defaults, Reach, Site};
 use crate::sources::{file, marathon};
 use crate::vip::allocator::{Allocator, Allocators};
 use crate::vip::pool::Pool;
@@ -108,25 +108,34 @@ fn timeouts(timeouts: &config::Timeouts) -> Timeouts {
 /// What of this host decides which services it can serve.
 #[must_use]
 pub fn site(config: &Config) -> Site {
-    let nat = |wanted: fn(&IpAddr) -> bool| config.nat.addresses.iter().any(wanted);
+    let reach = |wanted: fn(&IpAddr) -> bool| Reach {
+        port: interface_addresses(config).any(|address| wanted(&address)),
+        nat: config.nat.addresses.iter().any(wanted),
+    };
     Site {
         own: own(config),
         mode: config.services.mode,
-        nat_ipv4: nat(IpAddr::is_ipv4),
-        nat_ipv6: nat(IpAddr::is_ipv6),
+        ipv4: reach(IpAddr::is_ipv4),
+        ipv6: reach(IpAddr::is_ipv6),
     }
 }
 
 /// Addresses that no VIP may have: of ports, gateways and NAT.
 fn own(config: &Config) -> BTreeSet<IpAddr> {
-    let interfaces = config.ports.iter().flat_map(config::Port::interfaces);
-    let of_ports = interfaces.flat_map(|interface| {
-        let own = interface.address.as_slice().iter();
-        let gateways = interface.gateway.as_slice().iter();
-        own.map(InterfaceAddress::address)
-            .chain(gateways.map(|gateway| gateway.get()))
-    });
-    of_ports.chain(config.nat.addresses.iter().copied()).collect()
+    let gateways = interfaces(config).flat_map(|interface| interface.gateway.as_slice());
+    interface_addresses(config)
+        .chain(gateways.map(|gateway| gateway.get()))
+        .chain(config.nat.addresses.iter().copied())
+        .collect()
+}
+
+fn interfaces(config: &Config) -> impl Iterator<Item = config::Interface<'_>> {
+    config.ports.iter().flat_map(config::Port::interfaces)
+}
+
+fn interface_addresses(config: &Config) -> impl Iterator<Item = IpAddr> {
+    let addresses = interfaces(config).flat_map(|interface| interface.address.as_slice());
+    addresses.map(InterfaceAddress::address)
 }
 
 /// Gives named VIPs their addresses.
@@ -203,13 +212,13 @@ mod tests {
             "fd00::3",
         ];
         assert_eq!(site.own, own.map(ip).into());
-        assert!(site.nat_ipv4 && site.nat_ipv6);
+        assert!(site.ipv4.nat && site.ipv6.nat && site.ipv4.port && !site.ipv6.port);
     }
 
     #[test]
     fn a_host_without_source_addresses_of_a_family_cannot_translate_to_it() {
         let site = site(&config("[nat]\naddresses = [\"10.99.0.3\"]"));
-        assert!(site.nat_ipv4 && !site.nat_ipv6);
+        assert!(site.ipv4.nat && !site.ipv6.nat);
     }
 
     #[test]

@@ -11,9 +11,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::dns::ResponseCounters;
-use crate::status::{
-    PolicyStatus, PortStatus, ProblemStatus, ServiceStatus, SourceStatus, Status,
-};
+use crate::status::{PolicyStatus, PortStatus, ProblemStatus, ServiceStatus, SourceStatus, Status};
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 

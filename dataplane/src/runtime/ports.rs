@@ -20,11 +20,7 @@ pub(super) fn open_pool(eal: &Eal, settings: &Settings) -> Result<Mempool, Mempo
 
 /// The ports in the order of the settings, then the exception ports in the order of the ports that
 /// have one.
-pub(super) fn open(
-    eal: &Eal,
-    settings: &Settings,
-    pool: &Mempool,
-) -> Result<Vec<Port>, PortError> {
+pub(super) fn open(eal: &Eal, settings: &Settings, pool: &Mempool) -> Result<Vec<Port>, PortError> {
     let fabric = settings.ports.iter().map(|port| {
         let spec = PortSpec {
             mtu: port.mtu,

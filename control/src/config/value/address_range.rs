@@ -124,8 +124,7 @@ mod tests {
         let overlaps = |net: &str| range.overlaps(net.parse().expect("valid"));
         assert!(overlaps("10.0.0.0/24") && overlaps("10.0.0.8/30") && overlaps("10.0.0.7/32"));
         assert!(!overlaps("10.0.0.0/30") && !overlaps("10.0.0.16/28"));
-        let overlaps =
-            |net: &str| AddressRange::DCOS6.overlaps(net.parse().expect("valid"));
+        let overlaps = |net: &str| AddressRange::DCOS6.overlaps(net.parse().expect("valid"));
         assert!(overlaps("fd01:c::/96") && overlaps("fd00::/8") && !overlaps("fd01:c:0:1::/64"));
     }
 
