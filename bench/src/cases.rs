@@ -81,6 +81,7 @@ impl Case {
                 tables: reader,
                 counters,
                 flows,
+                half_open: flows,
                 announces: false,
                 steering: Vec::new(),
             },

@@ -1,23 +1,24 @@
 //! The data plane's settings and the sources' options from the configuration.
 
+mod ports;
+
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use dataplane::clock::TickSpan;
 use dataplane::network::{PortRange, SnatAddresses};
-use dataplane::runtime::{Device, Hugepages, Idle, InterfaceSettings, PortSettings, Settings};
+use dataplane::runtime::{Hugepages, Idle, Settings};
 use dataplane::table::{Policy, Timeouts};
-use dataplane::wire::MacAddr;
-use dataplane::wire::ethernet::VlanId;
 
-use crate::config::value::{Affinity, Period, Prefix};
-use crate::config::{self, Config, Driver};
+use crate::config::value::{Affinity, InterfaceAddress, Period, Prefix};
+use crate::config::{self, Config};
 use crate::desired::Options;
-use crate::plan::{Defaults, Site};
+use crate::plan::{Defaults, Reach, Site};
 use crate::sources::{file, marathon};
 use crate::vip::allocator::{Allocator, Allocators};
 use crate::vip::pool::Pool;
+use ports::ports;
 
 /// Backends that can be counted at a time. A slot takes 32 bytes for each worker.
 pub const BACKEND_SLOTS: u32 = 1 << 17;
@@ -49,7 +50,7 @@ pub fn dataplane(config: &Config, eal_arguments: Vec<String>) -> Settings {
         },
         memory_mib: u32::try_from(memory.size.bytes() >> 20).unwrap_or(u32::MAX),
         mbufs: memory.mbufs,
-        ports: config.ports.iter().enumerate().map(port).collect(),
+        ports: ports(config),
         snat: snat(nat),
         snat_ports: PortRange {
             first: nat.ports.first(),
@@ -69,37 +70,6 @@ fn snat(nat: &config::Nat) -> SnatAddresses {
         }
     }
     snat
-}
-
-fn port((number, port): (usize, &config::Port)) -> PortSettings {
-    let device = port.device.clone().unwrap_or_default();
-    PortSettings {
-        name: port.name.clone(),
-        device: match port.driver {
-            Driver::Tap => {
-                let interface = port.interface.as_deref().unwrap_or_default();
-                let mac = tap_mac(port.address.address());
-                Device::Virtual(format!("net_tap{number},iface={interface},mac={mac}"))
-            }
-            Driver::Vdev => Device::Virtual(device),
-            Driver::Pci => Device::Pci(device),
-        },
-        mtu: port.mtu,
-        interface: InterfaceSettings {
-            address: port.address.address(),
-            prefix_len: port.address.prefix_len(),
-            gateway: port.gateway,
-            vlan: port.vlan.and_then(|vlan| VlanId::new(vlan.get())),
-        },
-    }
-}
-
-/// A TAP port's Ethernet address: locally administered, and made of its IPv4 address, so that it is
-/// unique on the segment and the same after a restart. With another one after each start, neighbors
-/// would go on sending to the old one until their caches expire.
-fn tap_mac(address: Ipv4Addr) -> MacAddr {
-    let [a, b, c, d] = address.octets();
-    MacAddr([0x02, 0x76, a, b, c, d])
 }
 
 /// How services are balanced that do not say otherwise.
@@ -138,23 +108,34 @@ fn timeouts(timeouts: &config::Timeouts) -> Timeouts {
 /// What of this host decides which services it can serve.
 #[must_use]
 pub fn site(config: &Config) -> Site {
-    let nat = |wanted: fn(&IpAddr) -> bool| config.nat.addresses.iter().any(wanted);
+    let reach = |wanted: fn(&IpAddr) -> bool| Reach {
+        port: interface_addresses(config).any(|address| wanted(&address)),
+        nat: config.nat.addresses.iter().any(wanted),
+    };
     Site {
         own: own(config),
         mode: config.services.mode,
-        nat_ipv4: nat(IpAddr::is_ipv4),
-        nat_ipv6: nat(IpAddr::is_ipv6),
+        ipv4: reach(IpAddr::is_ipv4),
+        ipv6: reach(IpAddr::is_ipv6),
     }
 }
 
 /// Addresses that no VIP may have: of ports, gateways and NAT.
 fn own(config: &Config) -> BTreeSet<IpAddr> {
-    let ports = config.ports.iter();
-    let of_ports = ports
-        .flat_map(|port| [Some(port.address.address()), port.gateway])
-        .flatten();
-    let nat = config.nat.addresses.iter().copied();
-    of_ports.map(IpAddr::from).chain(nat).collect()
+    let gateways = interfaces(config).flat_map(|interface| interface.gateway.as_slice());
+    interface_addresses(config)
+        .chain(gateways.map(|gateway| gateway.get()))
+        .chain(config.nat.addresses.iter().copied())
+        .collect()
+}
+
+fn interfaces(config: &Config) -> impl Iterator<Item = config::Interface<'_>> {
+    config.ports.iter().flat_map(config::Port::interfaces)
+}
+
+fn interface_addresses(config: &Config) -> impl Iterator<Item = IpAddr> {
+    let addresses = interfaces(config).flat_map(|interface| interface.address.as_slice());
+    addresses.map(InterfaceAddress::address)
 }
 
 /// Gives named VIPs their addresses.
@@ -231,13 +212,13 @@ mod tests {
             "fd00::3",
         ];
         assert_eq!(site.own, own.map(ip).into());
-        assert!(site.nat_ipv4 && site.nat_ipv6);
+        assert!(site.ipv4.nat && site.ipv6.nat && site.ipv4.port && !site.ipv6.port);
     }
 
     #[test]
     fn a_host_without_source_addresses_of_a_family_cannot_translate_to_it() {
         let site = site(&config("[nat]\naddresses = [\"10.99.0.3\"]"));
-        assert!(site.nat_ipv4 && !site.nat_ipv6);
+        assert!(site.ipv4.nat && !site.ipv6.nat);
     }
 
     #[test]

@@ -85,6 +85,30 @@ pub struct SourceStatus {
     pub fault: Option<String>,
 }
 
+/// A port: its link, and what its driver has counted since it was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortStatus {
+    /// Name in the configuration.
+    pub name: String,
+    /// Whether frames can pass; `None` if the driver does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up: Option<bool>,
+    /// Why they cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// Bit/s, by the driver's word; virtual drivers make one up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speed_bits: Option<u64>,
+    /// Packets lost because no worker took them in time.
+    pub rx_missed_total: u64,
+    /// Packets received in error.
+    pub rx_errors_total: u64,
+    /// Packets lost for want of packet buffers.
+    pub rx_no_buffer_total: u64,
+    /// Packets that could not be sent.
+    pub tx_errors_total: u64,
+}
+
 /// A point in time of the whole process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -96,6 +120,9 @@ pub struct Status {
     pub problems: Vec<ProblemStatus>,
     /// Sources by name.
     pub sources: Vec<SourceStatus>,
+    /// Ports in the configuration's order.
+    #[serde(default)]
+    pub ports: Vec<PortStatus>,
 }
 
 /// Reads the newest [`Status`].

@@ -218,6 +218,7 @@ fn rig() -> Rig {
             tables: reader,
             counters: shared,
             flows: FLOWS,
+            half_open: FLOWS,
             announces: true,
             steering: Vec::new(),
         },

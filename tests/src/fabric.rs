@@ -16,6 +16,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::attachment::Attachment;
 use crate::guardian::Guardian;
 use crate::namespace::Namespace;
 
@@ -49,23 +50,38 @@ pub struct Fabric {
     pub clients: Vec<Host>,
     /// Agents from 10.99.0.11 on.
     pub agents: Vec<Host>,
+    attachment: Attachment,
     scratch: PathBuf,
     guardian: Guardian,
 }
 
 impl Fabric {
-    /// Builds the network with this many clients and agents.
+    /// Builds the network with this many clients and agents, for Viaduct attached as the environment says.
     ///
     /// # Panics
     /// Not root, or a command fails.
     #[must_use]
     pub fn new(clients: u8, agents: u8) -> Self {
+        Self::with(Attachment::from_env(), clients, agents)
+    }
+
+    /// The same for another attachment.
+    ///
+    /// # Panics
+    /// Not root, or a command fails.
+    #[must_use]
+    pub fn with(attachment: Attachment, clients: u8, agents: u8) -> Self {
         require_root();
         let prefix = prefix();
         let scratch = make_scratch(&prefix);
         let guardian = Guardian::start(&prefix, &scratch);
         let namespace = make_bridge(&format!("{prefix}fabric"));
-        let host = |name: String, last| attach(&namespace, &prefix, name, last);
+        attachment.prepare(&namespace);
+        let host = |name: String, last| {
+            let host = attach(&namespace, &prefix, name, last);
+            attachment.finish_packets(&host.namespace, "eth0");
+            host
+        };
         let clients: Vec<Host> = (1..=clients)
             .map(|n| host(format!("client{n}"), 100 + n))
             .collect();
@@ -81,9 +97,16 @@ impl Fabric {
             namespace,
             clients,
             agents,
+            attachment,
             scratch,
             guardian,
         }
+    }
+
+    /// How Viaduct is attached.
+    #[must_use]
+    pub const fn attachment(&self) -> Attachment {
+        self.attachment
     }
 
     /// Folder for configuration, sockets and data of this scenario.

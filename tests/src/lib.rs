@@ -6,6 +6,7 @@
 //! cleans up if the test process dies instead (see [`guardian`]). Failures of the harness panic
 //! with what to do about them: there is no caller who could handle them.
 
+pub mod attachment;
 pub mod dns;
 pub mod eventually;
 pub mod fabric;

@@ -83,6 +83,39 @@ impl Settings {
         self.set("workers.cores", cores.to_vec())
     }
 
+    /// Another driver and interface for the port; it joins no bridge.
+    #[must_use]
+    pub(crate) fn driver(self, driver: &str, interface: &str) -> Self {
+        let mut settings = self.without_bridge();
+        let port = settings.first_port();
+        port.insert("driver".into(), driver.into());
+        port.insert("interface".into(), interface.into());
+        settings
+    }
+
+    /// Leaves the kernel's side of the port to the test: it joins no bridge.
+    #[must_use]
+    pub fn without_bridge(mut self) -> Self {
+        self.first_port().remove("bridge");
+        self
+    }
+
+    /// Gives the port this address, MTU and gateway.
+    #[must_use]
+    pub fn port(mut self, address: &str, mtu: i64, gateway: &str) -> Self {
+        let port = self.first_port();
+        port.insert("address".into(), address.into());
+        port.insert("mtu".into(), mtu.into());
+        port.insert("gateway".into(), gateway.into());
+        self
+    }
+
+    fn first_port(&mut self) -> &mut Table {
+        let ports = self.table.get_mut("ports").and_then(Value::as_array_mut);
+        let port = ports.and_then(|ports| ports.first_mut()?.as_table_mut());
+        port.expect("the base has a port, and nothing takes it away")
+    }
+
     /// Sets a key, e.g. `sources.marathon.timeout`.
     ///
     /// # Panics
@@ -103,34 +136,6 @@ impl Settings {
         self
     }
 
-    /// Leaves the kernel's side of the port to the test: it joins no bridge.
-    #[must_use]
-    pub fn without_bridge(mut self) -> Self {
-        let port = self
-            .table
-            .get_mut("ports")
-            .and_then(|ports| ports.get_mut(0));
-        if let Some(port) = port.and_then(Value::as_table_mut) {
-            port.remove("bridge");
-        }
-        self
-    }
-
-    /// Gives the port this address and MTU.
-    #[must_use]
-    pub fn port(mut self, address: &str, mtu: i64, gateway: &str) -> Self {
-        let port = self
-            .table
-            .get_mut("ports")
-            .and_then(|ports| ports.get_mut(0));
-        if let Some(port) = port.and_then(Value::as_table_mut) {
-            port.insert("address".into(), address.into());
-            port.insert("mtu".into(), mtu.into());
-            port.insert("gateway".into(), gateway.into());
-        }
-        self
-    }
-
     /// The configuration file.
     ///
     /// # Panics
@@ -144,6 +149,16 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_port_can_be_another() {
+        let text = Settings::default().driver("af_xdp", "vdport").text();
+        let table: Table = text.parse().expect("TOML");
+        let port = &table["ports"][0];
+        assert_eq!(port["driver"].as_str(), Some("af_xdp"));
+        assert_eq!(port["interface"].as_str(), Some("vdport"));
+        assert!(port.get("bridge").is_none() && port.get("address").is_some());
+    }
 
     #[test]
     fn settings_reach_into_tables_that_do_not_exist_yet() {

@@ -15,6 +15,7 @@ mod error;
 mod machine;
 mod network;
 mod outside;
+mod port;
 mod services;
 mod sources;
 mod spans;
@@ -29,8 +30,9 @@ use serde::Deserialize;
 
 pub use error::{ConfigError, Finding};
 pub use machine::{Control, Hugepages, Idle, Memory, Workers};
-pub use network::{Driver, Nat, Port, Timeouts, Vips};
+pub use network::{Nat, Timeouts, Vips};
 pub use outside::{Api, Dns, Log, LogFormat, LogLevel};
+pub use port::{Driver, HostPort, Interface, MemifRole, Port, Vlan};
 pub use services::{Services, Tunnels};
 pub use sources::{File, Marathon, Sources};
 

@@ -1,64 +1,11 @@
-//! The sections about packets: ports, source address translation, VIPs and idle times.
+//! The sections about packets: source address translation, VIPs and idle times.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::value::{AddressRange, InterfaceAddress, Period, PortRange, VlanId, Zone};
-
-/// How DPDK reaches a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Driver {
-    /// A TAP device that Viaduct makes: tests and trials, no hardware.
-    Tap,
-    /// A DPDK virtual device.
-    Vdev,
-    /// A PCI device.
-    Pci,
-}
-
-impl fmt::Display for Driver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tap => "tap",
-            Self::Vdev => "vdev",
-            Self::Pci => "pci",
-        })
-    }
-}
-
-/// `[[ports]]`: one network port.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Port {
-    /// Name in metrics, logs and the API (startup-only).
-    pub name: String,
-    /// How DPDK reaches it (startup-only).
-    pub driver: Driver,
-    /// Name of the kernel side; `tap` only, and required there (startup-only).
-    pub interface: Option<String>,
-    /// Bridge that the kernel side joins; `tap` only (startup-only).
-    pub bridge: Option<String>,
-    /// DPDK device string; `vdev` and `pci` only, and required there (startup-only).
-    pub device: Option<String>,
-    /// The port's own IPv4 address and subnet (startup-only).
-    pub address: InterfaceAddress,
-    /// Next hop for what is outside the subnet (startup-only).
-    pub gateway: Option<Ipv4Addr>,
-    /// Largest IP packet in bytes, 576 to 9216 (startup-only). Default 1500.
-    #[serde(default = "default_mtu")]
-    pub mtu: u16,
-    /// VLAN that the port's frames are tagged with (startup-only).
-    pub vlan: Option<VlanId>,
-}
-
-/// Ethernet's standard MTU.
-const fn default_mtu() -> u16 {
-    1500
-}
+use super::value::{AddressRange, Period, PortRange, Zone};
 
 /// `[nat]`: source addresses and ports towards backends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -105,7 +105,9 @@ fn example(key: &str) -> String {
     let line = match key {
         "ports" => "a [[ports]] table, with name, driver and address",
         "name" => "name = \"fabric\"",
-        "driver" => "driver = \"tap\" (or \"vdev\" or \"pci\")",
+        "driver" => "driver = \"tap\" (or \"af_xdp\", \"pci\", …)",
+        "id" => "id = 100",
+        "interface" => "interface = \"vdhost0\"",
         "address" => "address = \"10.99.0.2/24\"",
         "urls" => "urls = [\"http://10.99.0.1:8080\"]",
         key => return format!("`{key}`"),

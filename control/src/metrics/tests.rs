@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::status::{
-    BackendStatus, PolicyStatus, ProblemStatus, ServiceStatus, SourceStatus, Status,
+    BackendStatus, PolicyStatus, PortStatus, ProblemStatus, ServiceStatus, SourceStatus, Status,
 };
 
 fn status() -> Status {
@@ -42,6 +42,19 @@ fn status() -> Status {
         sources: vec![
             source("marathon", true, None, Some(5)),
             source("odd \"name\"\\\n", false, Some("refused".to_owned()), None),
+        ],
+        ports: vec![
+            PortStatus {
+                name: "fabric".to_owned(),
+                up: Some(false),
+                speed_bits: Some(10_000_000_000),
+                rx_missed_total: 7,
+                ..PortStatus::default()
+            },
+            PortStatus {
+                name: "silent".to_owned(),
+                ..PortStatus::default()
+            },
         ],
     }
 }
@@ -90,6 +103,10 @@ fn the_status_is_told_as_metrics() {
         r#"viaduct_source_failures_total{source="marathon"} 2"#,
         r#"viaduct_source_last_good_age_seconds{source="marathon"} 5"#,
         r#"viaduct_label_problems{source="marathon"} 1"#,
+        r#"viaduct_port_up{port="fabric"} 0"#,
+        r#"viaduct_port_speed_bits{port="fabric"} 10000000000"#,
+        r#"viaduct_port_rx_missed_total{port="fabric"} 7"#,
+        r#"viaduct_port_tx_errors_total{port="silent"} 0"#,
         r#"viaduct_dns_responses_total{rcode="NXDOMAIN"} 0"#,
     ] {
         assert_line(&text, line);

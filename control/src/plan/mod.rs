@@ -9,6 +9,7 @@
 mod merge;
 mod policy;
 mod resolve;
+mod site;
 mod slots;
 mod version;
 
@@ -21,7 +22,8 @@ use dataplane::table::{Backend, BackendSlot, Epoch, Service, ServiceSlot, Table}
 
 pub use merge::merge;
 pub use policy::Defaults;
-pub use resolve::{Listener, Resolved, ResolvedService, Site, resolve};
+pub use resolve::{Listener, Resolved, ResolvedService, resolve};
+pub use site::{Reach, Site};
 
 use crate::desired::{self, Problem};
 use slots::Slots;

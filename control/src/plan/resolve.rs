@@ -3,13 +3,14 @@
 //! A named VIP is up to two services, one for each IP version that its backends have; an IP VIP is
 //! one. In modes that wrap packets each has all the backends, in others those of its own version.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use dataplane::Protocol;
 use dataplane::table::Mode;
 
 use super::SOURCE;
+use super::site::{Missing, Site};
 use super::version::Version;
 use crate::desired::{Problem, Service, ServiceKey, Snapshot, Vip};
 use crate::vip::allocator::{Allocation, Allocator, Allocators};
@@ -45,29 +46,6 @@ pub struct Resolved {
     pub problems: Vec<Problem>,
 }
 
-/// What of this host decides which services it can serve.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Site {
-    /// The host's own addresses: no VIP may be one of them.
-    pub own: BTreeSet<IpAddr>,
-    /// The mode of services that name none.
-    pub mode: Mode,
-    /// Whether there are IPv4 source addresses for `nat`.
-    pub nat_ipv4: bool,
-    /// Whether there are IPv6 source addresses for `nat`.
-    pub nat_ipv6: bool,
-}
-
-impl Site {
-    fn can_serve(&self, mode: Mode, version: Version) -> bool {
-        mode != Mode::Nat
-            || match version {
-                Version::V4 => self.nat_ipv4,
-                Version::V6 => self.nat_ipv6,
-            }
-    }
-}
-
 /// Resolves `desired`, allocating addresses to names.
 pub fn resolve(desired: &Snapshot, site: &Site, allocators: &mut Allocators) -> Resolved {
     let mut resolved = Resolved {
@@ -88,7 +66,7 @@ pub fn resolve(desired: &Snapshot, site: &Site, allocators: &mut Allocators) -> 
         .extend(addresses.ipv6.problems.iter().cloned());
     for part in &parts {
         match part.address(&addresses, site) {
-            Ok(Some(address)) => part.add_to(&mut resolved, address),
+            Ok(Some(address)) => part.add_to(&mut resolved, address, site),
             // The allocator has said why.
             Ok(None) => {}
             Err(reason) => resolved.problems.push(part.refused(reason)),
@@ -132,9 +110,9 @@ fn parts<'a>(
                 version,
                 mode,
             };
-            match site.can_serve(mode, version) {
-                true => parts.push(part),
-                false => problems.push(part.without_source_address()),
+            match site.missing(mode, version) {
+                None => parts.push(part),
+                Some(missing) => problems.push(part.not_served(missing)),
             }
         }
     }
@@ -163,7 +141,7 @@ fn versions(
     if !of_backends.is_empty() {
         return of_backends;
     }
-    let served = those(&|version| site.can_serve(mode, version));
+    let served = those(&|version| site.missing(mode, version).is_none());
     let held = served.iter().copied().filter(|version| match version {
         Version::V4 => allocators.ipv4.held().contains_key(name),
         Version::V6 => allocators.ipv6.held().contains_key(name),
@@ -218,9 +196,10 @@ impl Part<'_> {
         }
     }
 
-    fn add_to(&self, resolved: &mut Resolved, address: IpAddr) {
+    fn add_to(&self, resolved: &mut Resolved, address: IpAddr, site: &Site) {
         let reachable = |backend: &SocketAddr| {
-            self.mode.mixes_families() || Version::of(backend.ip()) == self.version
+            let version = Version::of(backend.ip());
+            version == self.version || self.mode.mixes_families() && site.reach(version).port
         };
         let mut service = self.service.clone();
         service.backends.retain(|backend, _| reachable(backend));
@@ -248,23 +227,36 @@ impl Part<'_> {
             false => "",
         };
         let (count, mode, version) = (backends.len(), self.mode.name(), self.version);
+        let advice = match self.mode.mixes_families() {
+            true => "give a port an address of their IP version".to_owned(),
+            false => format!("list {version} backends, or choose the mode `ipip` or `gue`"),
+        };
         self.problem(
             "backends",
             format!(
-                "{count} of the backends cannot be reached from an {version} VIP in `{mode}` mode ({names}{more}): \
-                 list {version} backends, or choose the mode `ipip` or `gue`"
+                "{count} of the backends cannot be reached from an {version} VIP in `{mode}` mode \
+                 ({names}{more}): {advice}"
             ),
         )
     }
 
-    fn without_source_address(&self) -> Problem {
+    fn not_served(&self, missing: Missing) -> Problem {
         let version = self.version;
-        self.problem(
-            "nat.addresses",
-            format!(
-                "the service is not served over {version}, because `nat` mode needs an {version} source address: \
-                 add one to `nat.addresses`, or choose another mode"
+        let (label, reason) = match missing {
+            Missing::Port => (
+                "ports.address",
+                format!("no port has an {version} address: give one to a port"),
             ),
+            Missing::SourceAddress => (
+                "nat.addresses",
+                format!(
+                    "`nat` mode needs an {version} source address: add one to `nat.addresses`, or choose another mode"
+                ),
+            ),
+        };
+        self.problem(
+            label,
+            format!("the service is not served over {version}, because {reason}"),
         )
     }
 

@@ -15,6 +15,11 @@ const TIMEOUTS: Timeouts = Timeouts {
     udp: TickSpan(4),
 };
 
+const EVERYTHING: Reach = Reach {
+    port: true,
+    nat: true,
+};
+
 fn key(vip: Vip, port: u16) -> ServiceKey {
     ServiceKey {
         vip,
@@ -80,8 +85,8 @@ impl Host {
             site: Site {
                 own: BTreeSet::from([IpAddr::from([10, 99, 0, 3])]),
                 mode: Mode::Nat,
-                nat_ipv4: true,
-                nat_ipv6: true,
+                ipv4: EVERYTHING,
+                ipv6: EVERYTHING,
             },
             allocators: Allocators {
                 ipv4: Allocator::new("11.0.0.0/8".parse().expect("a pool")),

@@ -8,6 +8,7 @@
 //! does not start with half of the services. It owns the data plane and the zone, and is the only
 //! one that changes them; it never asks a source for anything.
 
+mod links;
 mod observe;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::plan::{Plan, Planner, Site, merge, resolve};
 use crate::sources::{Source, SourceState};
 use crate::status::{Status, StatusReader};
 use crate::vip::allocator::Allocators;
+use links::Links;
 use observe::Observer;
 
 /// How often the status is made anew when nothing changes.
@@ -67,6 +69,7 @@ pub struct Reconciler {
     shown: BTreeMap<String, Vec<IpAddr>>,
     acknowledged: Generation,
     observer: Observer,
+    links: Links,
     status: watch::Sender<Arc<Status>>,
 }
 
@@ -83,6 +86,7 @@ impl Reconciler {
             shown: BTreeMap::new(),
             acknowledged: Generation::default(),
             observer,
+            links: Links::default(),
             status,
         };
         (reconciler, reader)
@@ -108,7 +112,8 @@ impl Reconciler {
     fn observe(&mut self) -> Duration {
         let started = Instant::now();
         let states: Vec<_> = self.states().collect();
-        let status = self.observer.status(self.acknowledged, &self.plan, &states);
+        let mut status = self.observer.status(self.acknowledged, &self.plan, &states);
+        status.ports = self.links.now(&self.parts.dataplane).to_vec();
         self.status.send_replace(Arc::new(status));
         OBSERVE.max(started.elapsed() * OBSERVE_SHARE)
     }

@@ -117,6 +117,7 @@ impl Observer {
                 .iter()
                 .map(|(name, state)| source(name, state))
                 .collect(),
+            ports: Vec::new(),
         }
     }
 

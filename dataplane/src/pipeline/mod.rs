@@ -33,7 +33,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 
 pub use admit::Origin;
-pub use side::{Memories, Memory, Side};
+pub use side::{Memories, Memory, Room, Side};
 pub use sweep::PendingReset;
 
 use fragments::Datagrams;
@@ -139,6 +139,8 @@ pub struct Parts {
     pub counters: Arc<WorkerCounters>,
     /// Capacity of the flow table of each family.
     pub flows: usize,
+    /// How many of those may be TCP connections whose handshake is not complete.
+    pub half_open: usize,
     /// It announces addresses. One worker does for all.
     pub announces: bool,
     /// By port: where the replies to this worker's source ports arrive, if that is known.
@@ -181,14 +183,16 @@ impl<F: Frame> Pipeline<F> {
             tables,
             counters,
             flows,
+            half_open,
             announces,
             steering,
         } = parts;
+        let room = Room { flows, half_open };
         Self {
             worker,
             tables,
-            memories: Memories::new(&network, worker, flows, now),
-            neighbors: Neighbors::new(&network),
+            memories: Memories::new(&network, worker, room, now),
+            neighbors: neighbors(&network),
             held_for: NeighborRef::default(),
             learned: ArrayVec::new(),
             limits: ServiceLimits::new(SERVICE_SLOTS),
@@ -290,6 +294,16 @@ impl<F: Frame> Pipeline<F> {
             || self.network.is_own(address)
             || self.network.is_snat(address)
     }
+}
+
+/// The neighbors that are known from the start.
+fn neighbors<F>(network: &Network) -> Neighbors<F> {
+    let mut neighbors = Neighbors::new(network);
+    for &(interface, address, mac) in &network.static_neighbors {
+        // Who makes the network has checked that they can be had; any other is asked for.
+        let _ = neighbors.add_static(interface, address, mac);
+    }
+    neighbors
 }
 
 /// The timeouts that a flow is under.

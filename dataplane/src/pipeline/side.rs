@@ -23,6 +23,15 @@ use crate::wire::packet::Layout;
 use crate::wire::{icmp, icmpv6};
 use crate::worker::WorkerId;
 
+/// How much a worker remembers of each family.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Flows.
+    pub flows: usize,
+    /// How many of them may be half open.
+    pub half_open: usize,
+}
+
 /// What a worker remembers of one family.
 #[derive(Debug)]
 pub struct Memory<A> {
@@ -32,7 +41,7 @@ pub struct Memory<A> {
 }
 
 impl<A: Side> Memory<A> {
-    fn new(network: &Network, worker: WorkerId, flows: usize, now: Ticks) -> Self {
+    fn new(network: &Network, worker: WorkerId, room: Room, now: Ticks) -> Self {
         let speaks = network
             .interfaces
             .iter()
@@ -41,7 +50,8 @@ impl<A: Side> Memory<A> {
         let share = network.snat_ports.share(worker, network.workers);
         Self {
             // A family that nobody speaks needs no memory.
-            flows: FlowTable::new(if speaks { flows } else { 1 }, now),
+            flows: FlowTable::new(if speaks { room.flows } else { 1 }, now)
+                .with_half_open_limit(room.half_open),
             snat: (!addresses.is_empty()).then(|| SnatPorts::new(addresses.to_vec(), share)),
         }
     }
@@ -55,10 +65,10 @@ pub struct Memories {
 }
 
 impl Memories {
-    pub(super) fn new(network: &Network, worker: WorkerId, flows: usize, now: Ticks) -> Self {
+    pub(super) fn new(network: &Network, worker: WorkerId, room: Room, now: Ticks) -> Self {
         Self {
-            ipv4: Memory::new(network, worker, flows, now),
-            ipv6: Memory::new(network, worker, flows, now),
+            ipv4: Memory::new(network, worker, room, now),
+            ipv6: Memory::new(network, worker, room, now),
         }
     }
 }

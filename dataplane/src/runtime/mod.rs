@@ -5,6 +5,8 @@
 //! queue or pointer of DPDK's leaves this crate.
 
 mod idle;
+mod network;
+mod ports;
 mod settings;
 mod thread;
 
@@ -14,16 +16,19 @@ use std::thread::JoinHandle;
 
 use thiserror::Error;
 
-pub use settings::{Device, Hugepages, Idle, InterfaceSettings, PortSettings, Settings};
+pub use settings::{
+    Device, HostSettings, Hugepages, Idle, InterfaceSettings, PortSettings, Settings,
+};
 
 use crate::clock::Ticks;
 use crate::counters::WorkerCounters;
 use crate::dpdk::{
-    self, Clock, Eal, EalError, IoError, Memory, Mempool, MempoolError, Port, PortError, PortSpec,
+    self, Clock, Eal, EalError, IoError, Link, Memory, MempoolError, Port, PortError, PortStats,
     ThreadError, WorkerIo,
 };
-use crate::flow::hash::Seed;
-use crate::network::{Attachment, Interface, Network, Subnet, Tunnels};
+use crate::flow::steering::ReturnSteering;
+use crate::neighbor::StaticError;
+use crate::network::Network;
 use crate::pipeline::{Parts, Pipeline};
 use crate::table::publication::{Publisher, channel};
 use crate::table::{Generation, Table};
@@ -71,6 +76,9 @@ pub enum StartError {
     /// A port.
     #[error(transparent)]
     Port(#[from] PortError),
+    /// A neighbor with a configured Ethernet address.
+    #[error("ports.neighbors: {0}")]
+    StaticNeighbor(#[from] StaticError),
     /// Queues and inboxes.
     #[error(transparent)]
     Io(#[from] IoError),
@@ -106,6 +114,15 @@ pub struct PortInfo {
     pub driver: String,
     /// Ethernet address.
     pub mac: MacAddr,
+}
+
+/// How a port is now, for status and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortState {
+    /// Its link; `None` if the driver does not tell.
+    pub link: Option<Link>,
+    /// Its driver's counters; `None` if it has none.
+    pub stats: Option<PortStats>,
 }
 
 /// The running data plane.
@@ -149,11 +166,13 @@ impl Dataplane {
         let options = settings.eal_options(memory);
         let eal = Eal::init(&options)?;
         let clock = TickClock::new(Clock::new(&eal));
-        let pool = open_pool(&eal, settings)?;
-        let mut ports = open_ports(&eal, settings, &pool)?;
+        let pool = ports::open_pool(&eal, settings)?;
+        let mut ports = ports::open(&eal, settings, &pool)?;
+        let macs: Vec<MacAddr> = ports.iter().map(|port| MacAddr(port.mac())).collect();
+        let network = Arc::new(network::network(settings, &macs));
+        network::check_static_neighbors(&network)?;
         let ios = dpdk::build(&eal, &mut ports, settings.worker_cores.len(), &pool)?;
-        let network = Arc::new(network(settings, &ports));
-        let (tables, workers) = workers(settings, &network, ios, clock.now());
+        let (tables, workers) = workers(settings, &network, &ports, ios, clock.now());
         let counters = workers
             .iter()
             .map(|ready| Arc::clone(&ready.counters))
@@ -189,7 +208,8 @@ impl Dataplane {
         &self.counters
     }
 
-    /// The open ports, in the order of the settings.
+    /// The open ports, in the order of the settings; after them the exception ports, under the names
+    /// of their interfaces.
     #[must_use]
     pub fn ports(&self) -> Vec<PortInfo> {
         let info = |port: &Port| PortInfo {
@@ -198,6 +218,16 @@ impl Dataplane {
             mac: MacAddr(port.mac()),
         };
         self.ports.iter().map(info).collect()
+    }
+
+    /// Links and drivers' counters, in the order of [`Self::ports`]. Makes system calls; meant for about once a second.
+    #[must_use]
+    pub fn links(&self) -> Vec<PortState> {
+        let state = |port: &Port| PortState {
+            link: port.link().ok(),
+            stats: port.stats().ok(),
+        };
+        self.ports.iter().map(state).collect()
     }
 
     /// EAL's arguments as they were given to it.
@@ -249,78 +279,10 @@ fn choose_memory(wish: Hugepages, mib: u32, free_bytes: u64) -> Result<Memory, S
     }
 }
 
-/// Buffers that a thread keeps for itself.
-const CACHE: u32 = 256;
-
-fn open_pool(eal: &Eal, settings: &Settings) -> Result<Mempool, MempoolError> {
-    let mtu = settings
-        .ports
-        .iter()
-        .map(|port| port.mtu)
-        .max()
-        .unwrap_or(0);
-    let frame = mtu + dpdk::FRAME_OVERHEAD as u16;
-    let room = dpdk::mempool::DEFAULT_DATA_ROOM.max(frame + dpdk::mempool::HEADROOM);
-    let cache = CACHE.min(settings.mbufs / 8);
-    Mempool::new(eal, "packets", settings.mbufs, cache, room, None)
-}
-
-fn open_ports(eal: &Eal, settings: &Settings, pool: &Mempool) -> Result<Vec<Port>, PortError> {
-    let queues = settings.worker_cores.len() as u16;
-    let open = |port: &PortSettings| {
-        let spec = PortSpec {
-            rx_queues: queues,
-            tx_queues: queues,
-            rx_descriptors: settings.descriptors(),
-            tx_descriptors: settings.descriptors(),
-            mtu: port.mtu,
-            ..PortSpec::new(&port.name, port.device.name())
-        };
-        Port::open(eal, &spec, pool)
-    };
-    settings.ports.iter().map(open).collect()
-}
-
-fn network(settings: &Settings, ports: &[Port]) -> Network {
-    let interface = |(port, settings): (usize, &PortSettings)| {
-        let InterfaceSettings {
-            address,
-            prefix_len,
-            gateway,
-            vlan,
-        } = settings.interface;
-        let mac = MacAddr(ports[port].mac());
-        Interface {
-            port,
-            vlan,
-            mac,
-            mtu: settings.mtu,
-            ipv4: Some(Attachment {
-                address,
-                subnet: Subnet::of(address, prefix_len),
-                gateway,
-            }),
-            ipv6: None,
-            host_port: None,
-        }
-    };
-    Network {
-        interfaces: settings.ports.iter().enumerate().map(interface).collect(),
-        snat: settings.snat.clone(),
-        tunnels: Tunnels {
-            gue_port: settings.gue_port,
-            ..Tunnels::default()
-        },
-        static_neighbors: Vec::new(),
-        snat_ports: settings.snat_ports,
-        workers: settings.worker_cores.len(),
-        seed: Seed::random(),
-    }
-}
-
 fn workers(
     settings: &Settings,
     network: &Arc<Network>,
+    ports: &[Port],
     ios: Vec<WorkerIo>,
     now: Ticks,
 ) -> (Publisher<Table>, Vec<Ready>) {
@@ -328,10 +290,7 @@ fn workers(
     let mailboxes = mailboxes(ios.len());
     let make = |(number, (io, reader)): (usize, (WorkerIo, _))| {
         let id = WorkerId(number as u8);
-        let counters = Arc::new(WorkerCounters::new(
-            settings.ports.len(),
-            settings.backend_slots,
-        ));
+        let counters = Arc::new(WorkerCounters::new(ports.len(), settings.backend_slots));
         let (network, shared) = (Arc::clone(network), Arc::clone(&counters));
         let pipeline = Pipeline::new(
             Parts {
@@ -340,8 +299,9 @@ fn workers(
                 tables: reader,
                 counters: shared,
                 flows: settings.flows,
+                half_open: settings.half_open,
                 announces: number == 0,
-                steering: Vec::new(),
+                steering: ports.iter().map(|port| steering(port, id)).collect(),
             },
             now,
         );
@@ -357,6 +317,12 @@ fn workers(
         tables,
         ios.into_iter().zip(readers).enumerate().map(make).collect(),
     )
+}
+
+/// Where the replies to a worker's source ports arrive at a port. A worker polls the queue that has
+/// its number.
+fn steering(port: &Port, worker: WorkerId) -> Option<ReturnSteering> {
+    ReturnSteering::new(port.rss()?, worker.0.into())
 }
 
 #[cfg(test)]

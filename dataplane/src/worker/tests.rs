@@ -125,6 +125,7 @@ fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
                 tables: reader,
                 counters,
                 flows: 64,
+                half_open: 16,
                 announces: n == 0,
                 steering: Vec::new(),
             },

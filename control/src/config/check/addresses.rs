@@ -1,12 +1,14 @@
 //! Checks of `[nat]` and `[vips]` against the ports and each other: one address, one purpose.
 
 use std::fmt::Display;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use dataplane::table::Mode;
+use ipnet::IpNet;
 
 use super::Notes;
-use crate::config::Config;
+use crate::config::value::InterfaceAddress;
+use crate::config::{Config, Interface};
 
 pub(super) fn check(config: &Config, notes: &mut Notes<'_>) {
     if config.nat.addresses.is_empty() && config.services.mode == Mode::Nat {
@@ -34,9 +36,7 @@ fn source_address(config: &Config, index: usize, notes: &mut Notes<'_>) {
             "expected a free address",
             "use an address that nothing else has",
         );
-    } else if let IpAddr::V4(address) = address
-        && !config.ports.iter().any(|p| p.address.is_host(address))
-    {
+    } else if !subnets(config).any(|own| own.is_host(address)) {
         notes.warning(
             &path,
             format!("the source address {address} is outside every port's subnet"),
@@ -49,12 +49,9 @@ fn source_address(config: &Config, index: usize, notes: &mut Notes<'_>) {
 /// What else has the source address with this index.
 fn owner(config: &Config, index: usize) -> Option<String> {
     let address = config.nat.addresses[index];
-    let of_a_port = match address {
-        IpAddr::V4(address) => owner_ipv4(config, address),
-        IpAddr::V6(_) => None,
-    };
+    let twice = config.nat.addresses[..index].contains(&address);
+    let of_a_port = owner_in_ports(config, address);
     let other = || {
-        let twice = config.nat.addresses[..index].contains(&address);
         if twice {
             Some("listed twice".to_owned())
         } else if is_impossible(address) {
@@ -66,22 +63,24 @@ fn owner(config: &Config, index: usize) -> Option<String> {
     of_a_port.or_else(other)
 }
 
-fn owner_ipv4(config: &Config, address: Ipv4Addr) -> Option<String> {
+fn owner_in_ports(config: &Config, address: IpAddr) -> Option<String> {
     for port in &config.ports {
-        if port.address.address() == address {
+        let has = |i: &Interface<'_>| i.address.as_slice().iter().any(|a| a.address() == address);
+        if port.interfaces().any(|i| has(&i)) {
             return Some(format!("already the address of the port `{}`", port.name));
         }
-        if port.gateway == Some(address) {
+        let leads = |i: &Interface<'_>| i.gateway.as_slice().iter().any(|a| a.get() == address);
+        if port.interfaces().any(|i| leads(&i)) {
             return Some(format!("already the gateway of the port `{}`", port.name));
         }
-        if port.address.subnet().contains(&address) && !port.address.is_host(address) {
-            let subnet = port.address.subnet();
-            return Some(format!(
-                "the network's or the broadcast address of {subnet}"
-            ));
-        }
     }
-    None
+    let reserves =
+        |own: &&InterfaceAddress| own.subnet().contains(&address) && !own.is_host(address);
+    let subnet = subnets(config).find(reserves)?.subnet();
+    Some(match address {
+        IpAddr::V4(_) => format!("the network's or the broadcast address of {subnet}"),
+        IpAddr::V6(_) => format!("the address of all routers in {subnet}"),
+    })
 }
 
 /// True for addresses that no interface can have, or none that packets can come from beyond it.
@@ -94,6 +93,12 @@ fn is_impossible(address: IpAddr) -> bool {
                 address.is_unicast_link_local() || address.to_ipv4_mapped().is_some()
             }
         }
+}
+
+/// Every subnet that a port is in.
+fn subnets(config: &Config) -> impl Iterator<Item = &InterfaceAddress> {
+    let interfaces = config.ports.iter().flat_map(|port| port.interfaces());
+    interfaces.flat_map(|interface| interface.address.as_slice())
 }
 
 /// Every worker needs at least one source port that is its own.
@@ -112,11 +117,14 @@ fn source_ports(config: &Config, notes: &mut Notes<'_>) {
 /// Noted at the address rather than at the pool, which is mostly the default.
 fn pool(config: &Config, notes: &mut Notes<'_>) {
     for (index, port) in config.ports.iter().enumerate() {
-        let subnet = port.address.subnet();
-        if config.vips.pool.overlaps(subnet) {
-            let path = format!("ports.{index}.address");
-            let what = format!("the subnet {subnet}");
-            overlap(&config.vips.pool, "vips.pool", &path, &what, notes);
+        for interface in port.interfaces() {
+            let path = match interface.index {
+                None => format!("ports.{index}.address"),
+                Some(vlan) => format!("ports.{index}.vlans.{vlan}.address"),
+            };
+            for own in interface.address.as_slice() {
+                subnet(config, own.subnet(), &path, notes);
+            }
         }
     }
     for (index, address) in config.nat.addresses.iter().enumerate() {
@@ -133,6 +141,20 @@ fn pool(config: &Config, notes: &mut Notes<'_>) {
                 IpAddr::V6(_) => overlap(&vips.pool6, "vips.pool6", &path, &what, notes),
             }
         }
+    }
+}
+
+/// A port's subnet and the pool of its family.
+fn subnet(config: &Config, subnet: IpNet, path: &str, notes: &mut Notes<'_>) {
+    let (vips, what) = (&config.vips, format!("the subnet {subnet}"));
+    match subnet {
+        IpNet::V4(subnet) if vips.pool.overlaps(subnet) => {
+            overlap(&vips.pool, "vips.pool", path, &what, notes);
+        }
+        IpNet::V6(subnet) if vips.pool6.overlaps(subnet) => {
+            overlap(&vips.pool6, "vips.pool6", path, &what, notes);
+        }
+        IpNet::V4(_) | IpNet::V6(_) => {}
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn check(
     };
     cores::check(config, cpus, &mut notes);
     amounts::check(config, &mut notes);
-    ports::check(&config.ports, &mut notes);
+    ports::check(config, &mut notes);
     addresses::check(config, &mut notes);
     policy::check(config, &mut notes);
     services::check(config, &mut notes);

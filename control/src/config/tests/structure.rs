@@ -34,9 +34,32 @@ fn structural_errors_say_where_what_and_how() {
             ],
         ),
         (
-            with("address = \"10.99.0.2/24\"", ""),
-            "2:1",
-            &["missing field `address`", "add address = "],
+            with("address = \"10.99.0.2/24\"", "neighbors = { x = \"y\" }"),
+            "6:15",
+            &["`x` is not an IP address", "fd00:99::1"],
+        ),
+        (
+            with("address = \"10.99.0.2/24\"", "mac = \"01:00:5e:00:00:01\""),
+            "6:7",
+            &["is a group's address", "02:00:00:00:00:07"],
+        ),
+        (
+            with("/24\"", "/24\"\ngateway = 7"),
+            "7:11",
+            &[
+                "invalid type: integer `7`",
+                "an address in quotes, or a list",
+            ],
+        ),
+        (
+            with("/24\"", "/24\"\n[[ports.vlans]]\nid = 0"),
+            "8:6",
+            &["`0` is not a VLAN identifier"],
+        ),
+        (
+            with("\"10.99.0.2/24\"", "[\"10.99.0.2/24\", \"fd00::2\"]"),
+            "6:28",
+            &["`fd00::2` has no prefix length"],
         ),
         (
             plus("[workers]\nidle_max_sleep = \"200\""),

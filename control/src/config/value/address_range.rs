@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::{ValueError, read_from_text};
 
@@ -73,6 +73,12 @@ impl AddressRange<Ipv6Addr> {
         first: Ipv6Addr::new(0xfd01, 0xc, 0, 0, 0, 0, 0, 0),
         last: Ipv6Addr::new(0xfd01, 0xc, 0, 0, 0xffff, 0xffff, 0xffff, 0xffff),
     };
+
+    /// Whether the range and the network share an address.
+    #[must_use]
+    pub fn overlaps(&self, net: Ipv6Net) -> bool {
+        self.first <= net.broadcast() && net.network() <= self.last
+    }
 }
 
 impl FromStr for AddressRange {
@@ -118,6 +124,8 @@ mod tests {
         let overlaps = |net: &str| range.overlaps(net.parse().expect("valid"));
         assert!(overlaps("10.0.0.0/24") && overlaps("10.0.0.8/30") && overlaps("10.0.0.7/32"));
         assert!(!overlaps("10.0.0.0/30") && !overlaps("10.0.0.16/28"));
+        let overlaps = |net: &str| AddressRange::DCOS6.overlaps(net.parse().expect("valid"));
+        assert!(overlaps("fd01:c::/96") && overlaps("fd00::/8") && !overlaps("fd01:c:0:1::/64"));
     }
 
     #[test]

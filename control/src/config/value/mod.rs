@@ -7,6 +7,7 @@
 mod address;
 mod address_range;
 mod cpu;
+mod mac;
 mod period;
 mod policy;
 mod port_range;
@@ -18,9 +19,10 @@ mod zone;
 
 use std::fmt;
 
-pub use address::InterfaceAddress;
+pub use address::{Addresses, Gateways, HostAddress, InterfaceAddress, OneOrMany};
 pub use address_range::AddressRange;
 pub use cpu::CpuList;
+pub use mac::Mac;
 pub use period::Period;
 pub use policy::{Affinity, ModeName, RefusalName, RemovalName, segment_size};
 pub use port_range::PortRange;

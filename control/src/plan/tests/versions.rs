@@ -118,7 +118,7 @@ fn an_ipv6_vip_is_a_service() {
 #[test]
 fn nat_needs_a_source_address_of_the_version() {
     let mut host = Host::new(8);
-    host.site.nat_ipv6 = false;
+    host.site.ipv6.nat = false;
     let plan = host.plan(&snapshot(&[(key(named("my-service.marathon"), 80), BOTH)]));
     assert_eq!(
         served(plan),
@@ -139,6 +139,23 @@ fn nat_needs_a_source_address_of_the_version() {
 }
 
 #[test]
+fn a_version_that_no_port_speaks_is_not_served() {
+    let mut host = Host::new(8);
+    host.site.ipv6.port = false;
+    for mode in [Mode::Nat, Mode::Dsr, Mode::Gue] {
+        let plan = host.plan(&in_mode(vip("2001:db8::1"), mode, ONLY_IPV6));
+        assert_eq!((plan.services.len(), plan.problems.len()), (0, 1));
+        let problem = &plan.problems[0];
+        assert_eq!(problem.label, "ports.address");
+        assert!(problem.reason.contains("no port has an IPv6 address"));
+    }
+    let plan = host.plan(&in_mode(vip("192.0.2.1"), Mode::Gue, BOTH));
+    assert_eq!(served(plan), [row("192.0.2.1:80", &["10.0.0.1:80"])]);
+    let advice = "give a port an address of their IP version";
+    assert!(plan.problems[0].reason.contains(advice));
+}
+
+#[test]
 fn a_name_that_loses_its_backends_stays_at_its_address() {
     let mut host = Host::new(8);
     let name = key(named("qux.ipv6"), 80);
@@ -150,7 +167,7 @@ fn a_name_that_loses_its_backends_stays_at_its_address() {
     let plan = new.plan(&snapshot(&[(name.clone(), &[])]));
     assert!(plan.services.keys().all(|l| l.address.is_ipv4()) && plan.services.len() == 1);
     let mut no_ipv4 = Host::new(8);
-    no_ipv4.site.nat_ipv4 = false;
+    no_ipv4.site.ipv4.nat = false;
     let plan = no_ipv4.plan(&snapshot(&[(name, &[])]));
     assert!(plan.services.keys().all(|l| l.address.is_ipv6()) && plan.services.len() == 1);
     assert_eq!(plan.problems, []);
@@ -173,6 +190,10 @@ fn some_vip() -> impl Strategy<Value = Vip> {
     select(vec![named("a.m"), vip("192.0.2.1"), vip("2001:db8::1")])
 }
 
+fn some_reach() -> impl Strategy<Value = Reach> {
+    any::<(bool, bool)>().prop_map(|(port, nat)| Reach { port, nat })
+}
+
 proptest! {
     /// What is wanted is served, in a way that works, or there is a problem that says why not.
     #[test]
@@ -180,19 +201,22 @@ proptest! {
         vip in some_vip(),
         mode in select(Mode::ALL.to_vec()),
         backends in subsequence(BOTH.to_vec(), 0..=BOTH.len()),
-        (nat_ipv4, nat_ipv6) in any::<(bool, bool)>(),
+        (ipv4, ipv6) in (some_reach(), some_reach()),
     ) {
         let mut host = Host::new(16);
-        (host.site.nat_ipv4, host.site.nat_ipv6) = (nat_ipv4, nat_ipv6);
+        (host.site.ipv4, host.site.ipv6) = (ipv4, ipv6);
         let options = Options { mode: Some(mode), ..Options::default() };
         let plan = host.plan(&snapshot_with(&[(key(vip, 80), &backends, options)]));
         let mut served = BTreeSet::new();
         for (listener, planned) in &plan.services {
-            let ipv6 = listener.address.is_ipv6();
-            let has_source = if ipv6 { nat_ipv6 } else { nat_ipv4 };
-            prop_assert!(mode != Mode::Nat || has_source);
+            let is_ipv6 = listener.address.is_ipv6();
+            let reach = |is_ipv6: bool| if is_ipv6 { ipv6 } else { ipv4 };
+            prop_assert!(reach(is_ipv6).port);
+            prop_assert!(mode != Mode::Nat || reach(is_ipv6).nat);
             for backend in planned.service.backends() {
-                prop_assert!(mode.mixes_families() || backend.address.is_ipv6() == ipv6);
+                let backend_is_ipv6 = backend.address.is_ipv6();
+                prop_assert!(mode.mixes_families() || backend_is_ipv6 == is_ipv6);
+                prop_assert!(reach(backend_is_ipv6).port);
                 served.insert(backend.address);
             }
         }
