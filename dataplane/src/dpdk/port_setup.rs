@@ -184,7 +184,7 @@ fn check_mtu(spec: &PortSpec, can: &Capabilities, room: u16) -> Result<(), PortE
             mtu: spec.mtu,
             frame,
             room,
-            largest: room.saturating_sub(FRAME_OVERHEAD as u16),
+            largest: room.saturating_sub(FRAME_OVERHEAD),
         });
     }
     Ok(())
