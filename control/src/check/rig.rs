@@ -102,6 +102,7 @@ impl<'a> Rig<'a> {
                     tables: reader,
                     counters,
                     flows: setup.flows,
+                    half_open: setup.flows,
                     announces: false,
                     steering: Vec::new(),
                 },
