@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dataplane::clock::TickSpan;
-use dataplane::network::{PortRange, SnatAddresses};
+use dataplane::network::{Pools, PortRange, SnatAddresses};
 use dataplane::runtime::{Hugepages, Idle, Settings};
 use dataplane::table::{Policy, Timeouts};
 
@@ -56,6 +56,11 @@ pub fn dataplane(config: &Config, eal_arguments: Vec<String>) -> Settings {
             first: nat.ports.first(),
             last: nat.ports.last(),
         },
+        pools: Pools {
+            ipv4: Some(config.vips.pool.first()..=config.vips.pool.last()),
+            ipv6: Some(config.vips.pool6.first()..=config.vips.pool6.last()),
+        },
+        refusal: config.services.no_backend,
         gue_port: config.tunnels.gue_port,
         eal_arguments,
     }

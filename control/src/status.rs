@@ -109,6 +109,22 @@ pub struct PortStatus {
     pub tx_errors_total: u64,
 }
 
+/// One of Viaduct's own addresses, or of NAT's, on one interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressStatus {
+    /// Name of the port.
+    pub port: String,
+    /// VLAN of the interface, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
+    /// The address.
+    pub address: String,
+    /// Another station has it: Viaduct does not answer for it.
+    pub duplicate: bool,
+    /// How often another station has said that it has it.
+    pub conflicts_total: u64,
+}
+
 /// A point in time of the whole process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -123,6 +139,9 @@ pub struct Status {
     /// Ports in the configuration's order.
     #[serde(default)]
     pub ports: Vec<PortStatus>,
+    /// Own addresses, by interface.
+    #[serde(default)]
+    pub addresses: Vec<AddressStatus>,
 }
 
 /// Reads the newest [`Status`].

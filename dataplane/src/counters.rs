@@ -98,6 +98,15 @@ pub struct VerdictCounters {
     drops: Box<[Counter]>,
 }
 
+/// One of Viaduct's own addresses on one interface; counted by the worker that probes for it.
+#[derive(Debug, Default)]
+pub struct OwnAddressCounters {
+    /// How often another station has said that it has the address.
+    pub conflicts: Counter,
+    /// 1 if it is another station's: a gauge.
+    pub duplicate: Counter,
+}
+
 /// Everything that one worker counts.
 #[derive(Debug)]
 pub struct WorkerCounters {
@@ -125,6 +134,8 @@ pub struct WorkerCounters {
     pub busy_turns: Counter,
     /// Turns of the loop that found none.
     pub idle_turns: Counter,
+    /// In the order of [`crate::neighbor::own_addresses`].
+    pub own_addresses: Box<[OwnAddressCounters]>,
     backends: Box<[BackendCounters]>,
 }
 
@@ -195,7 +206,17 @@ impl WorkerCounters {
             flows_evicted_idle: Counter::default(),
             busy_turns: Counter::default(),
             idle_turns: Counter::default(),
+            own_addresses: zeros(0),
             backends: zeros(backend_slots),
+        }
+    }
+
+    /// The same, with counters for this many of Viaduct's own addresses.
+    #[must_use]
+    pub fn with_own_addresses(self, count: usize) -> Self {
+        Self {
+            own_addresses: zeros(count),
+            ..self
         }
     }
 

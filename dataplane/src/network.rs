@@ -5,9 +5,11 @@
 //! (see [`crate::neighbor`]).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 
 use crate::family::Family;
 use crate::flow::hash::Seed;
+use crate::table::Refusal;
 use crate::wire::MacAddr;
 use crate::wire::ethernet::VlanId;
 use crate::wire::nd;
@@ -156,6 +158,15 @@ pub struct SnatAddresses {
     pub ipv6: Vec<Ipv6Addr>,
 }
 
+/// Where named VIPs have their addresses: all of it is Viaduct's to answer for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pools {
+    /// Of IPv4.
+    pub ipv4: Option<RangeInclusive<Ipv4Addr>>,
+    /// Of IPv6.
+    pub ipv6: Option<RangeInclusive<Ipv6Addr>>,
+}
+
 /// What all tunnels have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tunnels {
@@ -186,6 +197,10 @@ pub struct Network {
     pub snat: SnatAddresses,
     /// Their ports, over all workers.
     pub snat_ports: PortRange,
+    /// Addresses of VIPs that may not be there now.
+    pub pools: Pools,
+    /// How clients are told that a VIP, or an address of the pools, has no such service.
+    pub refusal: Refusal,
     /// How tunnels are made.
     pub tunnels: Tunnels,
     /// Neighbors whose Ethernet addresses are configured.
@@ -215,6 +230,8 @@ impl Default for Network {
                 first: 1024,
                 last: 65535,
             },
+            pools: Pools::default(),
+            refusal: Refusal::default(),
             tunnels: Tunnels::default(),
             static_neighbors: Vec::new(),
             workers: 1,
@@ -295,6 +312,12 @@ impl Network {
         self.interfaces.iter().any(|i| A::is_own(i, address))
     }
 
+    /// True for addresses of the pools, whether or not they are VIPs now.
+    #[must_use]
+    pub fn is_in_pool<A: Family>(&self, address: A) -> bool {
+        A::pool(&self.pools).is_some_and(|pool| pool.contains(&address))
+    }
+
     /// True for the source addresses of `nat` mode.
     #[must_use]
     pub fn is_snat<A: Family>(&self, address: A) -> bool {
@@ -334,10 +357,7 @@ mod tests {
             ],
             snat: SnatAddresses::default(),
             snat_ports: PortRange { first: 1, last: 2 },
-            tunnels: Tunnels::default(),
-            static_neighbors: vec![],
-            workers: 1,
-            seed: Seed::random(),
+            ..Network::default()
         };
         let to = |address: [u8; 4]| {
             network

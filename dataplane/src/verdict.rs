@@ -48,6 +48,7 @@ drop_reasons! {
     Vlan "vlan" "parse" "The frame's VLAN is not the port's.";
     EtherType "ethertype" "parse" "Neither IPv4, IPv6 nor ARP.";
     ArpInvalid "arp_invalid" "parse" "Not an ARP request or reply for IPv4 over Ethernet, or one whose sender cannot be.";
+    AddressConflict "address_conflict" "parse" "Another station says by ARP or Neighbor Discovery that it has an address of Viaduct's. The log names the address; take it from one of them.";
     Ipv4Header "ipv4_header" "parse" "The version is not 4, or the header length is below 20 bytes.";
     Ipv4Length "ipv4_length" "parse" "The total length is shorter than the header or longer than the frame.";
     Ipv4Checksum "ipv4_checksum" "parse" "The header's checksum is wrong.";

@@ -270,10 +270,12 @@ impl Rig {
     }
 }
 
-/// True for ARP that asks for its own sender: it comes after a start and answers nothing.
+/// True for ARP that asks for its own sender, or for no sender: it comes after a start and answers
+/// nothing.
 fn is_announcement(frame: &[u8]) -> bool {
     let packet = frame.get(ethernet::HEADER_LEN..).and_then(ArpPacket::read);
-    packet.is_some_and(|packet| packet.sender_ip == packet.target_ip)
+    let is_own = |packet: ArpPacket| packet.sender_ip == packet.target_ip;
+    packet.is_some_and(|packet| is_own(packet) || packet.sender_ip.is_unspecified())
 }
 
 fn arp(packet: ArpPacket) -> Vec<u8> {

@@ -107,6 +107,7 @@ fn status() -> Status {
             source("marathon", true, Some("refused")),
         ],
         ports: Vec::new(),
+        addresses: Vec::new(),
     }
 }
 

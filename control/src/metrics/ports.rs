@@ -1,10 +1,10 @@
-//! The ports' links and their drivers' counters, as metrics.
+//! The ports' links, their drivers' counters and their addresses, as metrics.
 
 use prometheus::core::Desc;
 use prometheus::proto::MetricFamily;
 
 use super::family::Spec;
-use crate::status::PortStatus;
+use crate::status::{AddressStatus, PortStatus};
 
 const PORT: &[&str] = &["port"];
 
@@ -61,8 +61,49 @@ const OF_PORT: [(Spec, OfPort); 6] = [
     ),
 ];
 
+const ADDRESS: &[&str] = &["port", "vlan", "address"];
+
+type OfAddress = fn(&AddressStatus) -> u64;
+
+const OF_ADDRESS: [(Spec, OfAddress); 2] = [
+    (
+        Spec::gauge(
+            "viaduct_address_duplicate",
+            ADDRESS,
+            "1 if another station has this address of Viaduct's, which does not answer for it then.",
+        ),
+        |own| u64::from(own.duplicate),
+    ),
+    (
+        Spec::counter(
+            "viaduct_address_conflicts_total",
+            ADDRESS,
+            "How often another station has said that it has this address of Viaduct's.",
+        ),
+        |own| own.conflicts_total,
+    ),
+];
+
 pub(super) fn descs() -> impl Iterator<Item = Desc> {
-    OF_PORT.iter().map(|(spec, _)| spec.desc())
+    let of_port = OF_PORT.iter().map(|(spec, _)| spec.desc());
+    of_port.chain(OF_ADDRESS.iter().map(|(spec, _)| spec.desc()))
+}
+
+pub(super) fn address_families(addresses: &[AddressStatus]) -> Vec<MetricFamily> {
+    let vlans: Vec<_> = addresses.iter().map(vlan_of).collect();
+    let family = |(spec, value): &(Spec, OfAddress)| {
+        let samples = addresses.iter().zip(&vlans).map(|(own, vlan)| {
+            let labels = vec![own.port.as_str(), vlan.as_str(), own.address.as_str()];
+            (labels, value(own))
+        });
+        spec.family(samples)
+    };
+    OF_ADDRESS.iter().filter_map(family).collect()
+}
+
+/// Empty for an untagged interface, as Prometheus has it for labels that are not there.
+fn vlan_of(own: &AddressStatus) -> String {
+    own.vlan.map(|vlan| vlan.to_string()).unwrap_or_default()
 }
 
 pub(super) fn families(ports: &[PortStatus]) -> Vec<MetricFamily> {

@@ -149,6 +149,7 @@ impl Collector for StatusCollector {
         families.extend(services(&status.services));
         families.extend(sources(&status));
         families.extend(ports::families(&status.ports));
+        families.extend(ports::address_families(&status.addresses));
         families
     }
 }

@@ -8,7 +8,8 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::status::{
-    BackendStatus, PolicyStatus, PortStatus, ProblemStatus, ServiceStatus, SourceStatus, Status,
+    AddressStatus, BackendStatus, PolicyStatus, PortStatus, ProblemStatus, ServiceStatus,
+    SourceStatus, Status,
 };
 
 fn status() -> Status {
@@ -56,6 +57,13 @@ fn status() -> Status {
                 ..PortStatus::default()
             },
         ],
+        addresses: vec![AddressStatus {
+            port: "fabric".to_owned(),
+            vlan: None,
+            address: "10.99.0.2".to_owned(),
+            duplicate: true,
+            conflicts_total: 3,
+        }],
     }
 }
 
@@ -104,6 +112,8 @@ fn the_status_is_told_as_metrics() {
         r#"viaduct_source_last_good_age_seconds{source="marathon"} 5"#,
         r#"viaduct_label_problems{source="marathon"} 1"#,
         r#"viaduct_port_up{port="fabric"} 0"#,
+        r#"viaduct_address_duplicate{port="fabric",vlan="",address="10.99.0.2"} 1"#,
+        r#"viaduct_address_conflicts_total{port="fabric",vlan="",address="10.99.0.2"} 3"#,
         r#"viaduct_port_speed_bits{port="fabric"} 10000000000"#,
         r#"viaduct_port_rx_missed_total{port="fabric"} 7"#,
         r#"viaduct_port_tx_errors_total{port="silent"} 0"#,

@@ -23,17 +23,26 @@ impl Links {
         if self.read.is_none_or(|read| read.elapsed() >= PERIOD) {
             self.read = Some(Instant::now());
             let infos = dataplane.ports().into_iter().zip(dataplane.links());
-            self.adopt(infos.map(|(info, state)| port(info.name, state)).collect());
+            for port in self.adopt(infos.map(|(info, state)| port(info.name, state)).collect()) {
+                dataplane.link_came_up(port);
+            }
         }
         &self.ports
     }
 
-    fn adopt(&mut self, ports: Vec<PortStatus>) {
+    /// The ports whose links have come up.
+    fn adopt(&mut self, ports: Vec<PortStatus>) -> Vec<usize> {
+        let mut came_up = Vec::new();
         for (place, port) in ports.iter().enumerate() {
             let before = self.ports.get(place).and_then(|port| port.up);
-            report(change(before, port.up), port);
+            let change = change(before, port.up);
+            report(change, port);
+            if change == Change::Up {
+                came_up.push(place);
+            }
         }
         self.ports = ports;
+        came_up
     }
 }
 

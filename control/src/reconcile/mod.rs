@@ -8,6 +8,7 @@
 //! does not start with half of the services. It owns the data plane and the zone, and is the only
 //! one that changes them; it never asks a source for anything.
 
+mod addresses;
 mod links;
 mod observe;
 
@@ -29,6 +30,7 @@ use crate::plan::{Plan, Planner, Site, merge, resolve};
 use crate::sources::{Source, SourceState};
 use crate::status::{Status, StatusReader};
 use crate::vip::allocator::Allocators;
+use addresses::Addresses;
 use links::Links;
 use observe::Observer;
 
@@ -70,6 +72,7 @@ pub struct Reconciler {
     acknowledged: Generation,
     observer: Observer,
     links: Links,
+    addresses: Addresses,
     status: watch::Sender<Arc<Status>>,
 }
 
@@ -87,6 +90,7 @@ impl Reconciler {
             acknowledged: Generation::default(),
             observer,
             links: Links::default(),
+            addresses: Addresses::default(),
             status,
         };
         (reconciler, reader)
@@ -114,6 +118,7 @@ impl Reconciler {
         let states: Vec<_> = self.states().collect();
         let mut status = self.observer.status(self.acknowledged, &self.plan, &states);
         status.ports = self.links.now(&self.parts.dataplane).to_vec();
+        status.addresses = self.addresses.adopt(self.parts.dataplane.own_addresses());
         self.status.send_replace(Arc::new(status));
         OBSERVE.max(started.elapsed() * OBSERVE_SHARE)
     }

@@ -118,6 +118,7 @@ impl Observer {
                 .map(|(name, state)| source(name, state))
                 .collect(),
             ports: Vec::new(),
+            addresses: Vec::new(),
         }
     }
 

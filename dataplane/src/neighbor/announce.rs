@@ -62,7 +62,7 @@ impl Announcements {
     #[must_use]
     pub fn new(network: &Network, now: Ticks) -> Self {
         Self {
-            fixed: fixed(network),
+            fixed: own_addresses(network),
             everything: vec![true; network.interfaces.len()],
             interfaces: network.interfaces.clone(),
             announced: Vec::with_capacity(REMEMBERED),
@@ -182,7 +182,10 @@ impl Announcements {
     }
 }
 
-fn fixed(network: &Network) -> Vec<(InterfaceIndex, IpAddr)> {
+/// Own and source addresses, by interface. A source address outside all subnets is on each interface
+/// that speaks its family.
+#[must_use]
+pub fn own_addresses(network: &Network) -> Vec<(InterfaceIndex, IpAddr)> {
     let interfaces = &network.interfaces;
     let own = (0..).zip(interfaces).flat_map(|(index, interface)| {
         let ipv4 = interface.ipv4.map(|at| at.address.into());

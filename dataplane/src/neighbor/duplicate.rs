@@ -6,7 +6,7 @@
 //! Tentative ─────────────────────▶ Preferred ──▶ a conflict is reported, and answered with an
 //!      │ conflict                                announcement every DEFEND_INTERVAL at most
 //!      ▼
-//!  Duplicate   (until the interface is asked to start again)
+//!  Duplicate   (probed again every RETRY_INTERVAL, and when the interface starts again)
 //! ```
 //! It only says what to send and what is so. An address in use is kept and defended (RFC 5227,
 //! section 2.4, choice c): flows depend on it.
@@ -26,17 +26,19 @@ const ARP_WAIT: TickSpan = TickSpan(20);
 const ND_PROBES: u8 = 1;
 /// Silence after the last solicitation: RETRANS_TIMER.
 const ND_WAIT: TickSpan = TickSpan(10);
+/// Time after which an address that was somebody else's is probed again: RATE_LIMIT_INTERVAL.
+const RETRY_INTERVAL: TickSpan = TickSpan(600);
 /// Time between two defences of an address: DEFEND_INTERVAL.
 const DEFEND_INTERVAL: TickSpan = TickSpan(100);
 
 /// What is known of one of our own addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressState {
-    /// Being probed: not to be used or announced.
+    /// Being probed.
     Tentative,
     /// Ours.
     Preferred,
-    /// Somebody else's: not to be used.
+    /// Somebody else's: not to be answered for.
     Duplicate,
 }
 
@@ -79,11 +81,15 @@ impl OwnAddress {
         (self.due, self.defended) = (now, None);
     }
 
-    /// True if a probe leaves now. An address whose wait is over becomes preferred.
+    /// True if a probe leaves now. An address whose wait is over becomes preferred; one that was
+    /// somebody else's for long enough is probed again.
     fn step(&mut self, now: Ticks) -> bool {
         let is_due = now.since(self.due).0 < u32::MAX / 2;
-        if self.state != AddressState::Tentative || !is_due {
+        if self.state == AddressState::Preferred || !is_due {
             return false;
+        }
+        if self.state == AddressState::Duplicate {
+            self.restart(now);
         }
         if self.probes == 0 {
             self.state = AddressState::Preferred;
@@ -103,7 +109,7 @@ impl OwnAddress {
         self.conflicts += 1;
         match self.state {
             AddressState::Tentative => {
-                self.state = AddressState::Duplicate;
+                (self.state, self.due) = (AddressState::Duplicate, now.after(RETRY_INTERVAL));
                 Conflict::Duplicate
             }
             AddressState::Preferred
@@ -245,14 +251,24 @@ mod tests {
         run(&mut detection, 0..10);
         let conflict = detection.conflict(HERE, IPV4, Ticks(10));
         assert_eq!(conflict, Some(Conflict::Duplicate));
-        assert_eq!(run(&mut detection, 10..1000), []);
+        assert_eq!(run(&mut detection, 10..600), []);
         assert_eq!(detection.state(HERE, IPV4), Some(AddressState::Duplicate));
-        let again = detection.conflict(HERE, IPV4, Ticks(1000));
+        let again = detection.conflict(HERE, IPV4, Ticks(600));
         assert_eq!(again, Some(Conflict::Report));
-        detection.restart(HERE, Ticks(1000));
-        run(&mut detection, 1000..1100);
+        detection.restart(HERE, Ticks(600));
+        run(&mut detection, 600..700);
         assert_eq!(detection.state(HERE, IPV4), Some(AddressState::Preferred));
         assert_eq!(detection.addresses()[0].conflicts, 2);
+    }
+
+    #[test]
+    fn an_address_that_was_taken_is_probed_again_a_minute_later() {
+        let mut detection = detection();
+        run(&mut detection, 0..10);
+        detection.conflict(HERE, IPV4, Ticks(10));
+        let probes = run(&mut detection, 10..700);
+        assert_eq!(probes, [(610, IPV4), (620, IPV4), (630, IPV4)]);
+        assert_eq!(detection.state(HERE, IPV4), Some(AddressState::Preferred));
     }
 
     #[test]

@@ -55,7 +55,7 @@ mod tests;
 
 use std::net::IpAddr;
 
-pub use announce::Announcements;
+pub use announce::{Announcements, own_addresses};
 pub use duplicate::{AddressState, Conflict, DuplicateDetection, OwnAddress};
 pub use place::{CAPACITY, CLIENT_PLACES, INFRASTRUCTURE_PLACES, NeighborRef};
 pub use queue::{
@@ -91,6 +91,15 @@ pub enum Claim {
         /// It may replace a known address.
         overrides: bool,
     },
+}
+
+/// What ARP and Neighbor Discovery have taught one worker, for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Where a neighbor is.
+    Neighbor(NeighborUpdate),
+    /// Another station on this interface says that it has this address, which is ours.
+    Conflict(InterfaceIndex, IpAddr),
 }
 
 /// A neighbor's Ethernet address, heard by some worker.

@@ -15,8 +15,12 @@ use crate::wire::nd::{self, Link};
 impl<F: Frame> Pipeline<F> {
     /// The next address to announce, and where.
     pub fn next_announcement(&mut self, now: Ticks) -> Option<(InterfaceIndex, IpAddr)> {
+        if let Some(defence) = self.defences.pop() {
+            return Some(defence);
+        }
         let vips = self.tables.current().vips();
-        self.announcements.as_mut()?.next_announcement(vips, now)
+        let (interface, address) = self.announcements.as_mut()?.next_announcement(vips, now)?;
+        (!self.is_duplicate(interface, address)).then_some((interface, address))
     }
 
     /// Makes `frame` the announcement. False if it does not fit.

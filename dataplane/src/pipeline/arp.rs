@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::Pipeline;
 use crate::frame::Frame;
-use crate::neighbor::{Claim, NeighborUpdate, Request};
+use crate::neighbor::{Claim, Heard, NeighborUpdate, Request};
 use crate::network::{Interface, InterfaceIndex};
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::MacAddr;
@@ -22,18 +22,19 @@ impl<F: Frame> Pipeline<F> {
         packet: ArpPacket,
     ) -> Result<Verdict, DropReason> {
         if self.is_local(packet.sender_ip) {
-            return Err(DropReason::ArpInvalid);
+            let claimed = self.claimed(interface, packet.sender_ip.into(), packet.sender_mac);
+            return Err(claimed.unwrap_or(DropReason::ArpInvalid));
         }
-        if !packet.sender_ip.is_unspecified() && !self.learned.is_full() {
-            let (address, mac) = (packet.sender_ip, packet.sender_mac);
-            self.learned.push(NeighborUpdate {
+        if !packet.sender_ip.is_unspecified() {
+            self.hear(Heard::Neighbor(NeighborUpdate {
                 interface,
-                address: address.into(),
-                mac,
+                address: packet.sender_ip.into(),
+                mac: packet.sender_mac,
                 claim: Claim::Arp,
-            });
+            }));
         }
-        if packet.operation == ArpOperation::Reply || !self.is_local(packet.target_ip) {
+        let asks = packet.operation == ArpOperation::Request;
+        if !asks || !self.answers_for(interface, packet.target_ip) {
             return Ok(self.to_host(interface));
         }
         let reply = packet.reply_from(self.network.interface(interface).mac);

@@ -11,8 +11,12 @@ use crate::flow::key::Endpoint;
 use crate::flow::{Flow, FlowIndex, FlowKey};
 use crate::frame::Frame;
 use crate::neighbor::{NeighborRef, Role};
-use crate::table::{Backend, Mode, Refusal, Service, ServiceSlot};
+use crate::table::{Backend, Mode, Service, ServiceSlot};
 use crate::verdict::DropReason;
+
+/// How long after its last new flow a client comes back to the same backend, whatever has happened to
+/// the others: 5 minutes, as long as IPVS keeps persistent clients.
+const AFFINITY: TickSpan = TickSpan(3000);
 
 /// What the forwarding table says about a new flow.
 #[derive(Clone, Copy)]
@@ -21,6 +25,8 @@ struct Choice {
     mode: Mode,
     service: ServiceSlot,
     timeout: TickSpan,
+    /// The service's clients come back to the same backend.
+    remembers_client: bool,
 }
 
 impl<F: Frame> Pipeline<F> {
@@ -30,11 +36,13 @@ impl<F: Frame> Pipeline<F> {
         packet: &Transport<A>,
         now: Ticks,
     ) -> Result<FlowIndex, Refused> {
-        let choice = self.choose(packet)?;
+        let choice = self.choose(packet, now)?;
         let to_backend = self.next_hop(choice.backend.address.ip(), Role::Infrastructure)?;
         let made = self.connect(packet, &choice, to_backend, now);
         if made.is_err() {
             self.neighbors.unrefer(to_backend);
+        } else if choice.remembers_client {
+            self.remember_client(packet, &choice, now);
         }
         made
     }
@@ -134,7 +142,7 @@ impl<F: Frame> Pipeline<F> {
         })
     }
 
-    fn choose<A: Side>(&self, packet: &Transport<A>) -> Result<Choice, Refused> {
+    fn choose<A: Side>(&mut self, packet: &Transport<A>, now: Ticks) -> Result<Choice, Refused> {
         let key = packet.key;
         let vip = SocketAddr::new(key.destination.into(), key.destination_port);
         let service = self
@@ -153,20 +161,35 @@ impl<F: Frame> Pipeline<F> {
         if policy.mode == Mode::Nat && !starts(packet) {
             return Err(answered(DropReason::NoFlow));
         }
-        let backend = service.pick(client);
+        let known = match policy.source_affinity {
+            true => {
+                let clients = &mut A::memory_mut(&mut self.memories).clients;
+                clients.lookup(service.slot(), key.source, AFFINITY, now)
+            }
+            false => None,
+        };
+        let known = known.and_then(|(slot, epoch)| service.working(slot, epoch));
+        let backend = known.or_else(|| service.pick(client));
         Ok(Choice {
             backend: *backend.ok_or_else(|| answered(DropReason::NoBackend))?,
             mode: policy.mode,
             service: service.slot(),
             timeout: first_timeout(service, key.protocol),
+            remembers_client: policy.source_affinity,
         })
     }
 
+    fn remember_client<A: Side>(&mut self, packet: &Transport<A>, choice: &Choice, now: Ticks) {
+        let backend = (choice.backend.slot, choice.backend.epoch);
+        let clients = &mut A::memory_mut(&mut self.memories).clients;
+        clients.remember(choice.service, packet.key.source, backend, now);
+    }
+
     fn no_service<A: Side>(&self, destination: A) -> Refused {
-        let answer = Answer::ByPolicy(Refusal::default());
+        let answer = Answer::ByPolicy(self.network.refusal);
         if self.network.is_snat(destination) {
             Refused::Answered(DropReason::NoFlow, answer)
-        } else if self.is_local(destination) {
+        } else if self.is_local(destination) || self.network.is_in_pool(destination) {
             Refused::Answered(DropReason::NoService, answer)
         } else {
             DropReason::NotLocal.into()

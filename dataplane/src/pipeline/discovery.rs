@@ -8,7 +8,7 @@ use zerocopy::FromBytes;
 use super::Pipeline;
 use super::side::Side;
 use crate::frame::Frame;
-use crate::neighbor::{Claim, NeighborUpdate, Request};
+use crate::neighbor::{Claim, Heard, NeighborUpdate, Request};
 use crate::network::{Interface, InterfaceIndex};
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::MacAddr;
@@ -32,11 +32,14 @@ impl<F: Frame> Pipeline<F> {
         }
         let (header, message) = read(bytes, packet.layout).ok_or(DropReason::NdInvalid)?;
         let (station, asker) = (source_station(bytes)?, header.source());
-        if !asker.is_unspecified() && self.is_local(asker) {
-            return Err(DropReason::NdInvalid);
+        let is_claim = message.kind == NdKind::Advertisement;
+        let claimed = if is_claim { message.target } else { asker };
+        if !claimed.is_unspecified() && self.is_local(claimed) {
+            let claimed = self.claimed(interface, claimed.into(), station);
+            return Err(claimed.unwrap_or(DropReason::NdInvalid));
         }
         self.learn_from(interface, asker, &message);
-        if message.kind == NdKind::Advertisement || !self.is_local(message.target) {
+        if is_claim || !self.answers_for(interface, message.target) {
             return Ok(self.to_host(interface));
         }
         let link = link(self.network.interface(interface));
@@ -67,14 +70,12 @@ impl<F: Frame> Pipeline<F> {
             (None, Claim::Advertisement { .. }) => MacAddr::ZERO,
             (None, _) => return,
         };
-        if !self.learned.is_full() {
-            self.learned.push(NeighborUpdate {
-                interface,
-                address: address.into(),
-                mac,
-                claim,
-            });
-        }
+        self.hear(Heard::Neighbor(NeighborUpdate {
+            interface,
+            address: address.into(),
+            mac,
+            claim,
+        }));
     }
 
     /// Makes `frame` a solicitation of this next hop. False if it does not fit.

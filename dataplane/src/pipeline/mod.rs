@@ -21,13 +21,14 @@ mod forward;
 mod fragments;
 mod leave;
 mod mss;
+mod own;
 mod refuse;
 mod rewrite;
 mod side;
 mod sweep;
 mod tunnel;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
@@ -48,7 +49,9 @@ use crate::flow::tcp::TcpFacts;
 use crate::flow::{Flow, FlowKey, Probe};
 use crate::frame::{BURST, Frame};
 use crate::limits::ServiceLimits;
-use crate::neighbor::{Announcements, NeighborRef, NeighborUpdate, Neighbors};
+use crate::neighbor::{
+    Announcements, DuplicateDetection, Heard, NeighborRef, Neighbors, own_addresses,
+};
 use crate::network::{InterfaceIndex, Network};
 use crate::path_mtu::PathMtus;
 use crate::table::publication::Reader;
@@ -61,6 +64,9 @@ use crate::worker::WorkerId;
 
 /// Places of services in the table.
 const SERVICE_SLOTS: usize = 1 << 16;
+
+/// Addresses that are defended in one turn; others wait for their next conflict.
+const DEFENCES: usize = 8;
 
 /// Idle timeouts of flows whose service is gone.
 const ORPHAN_TIMEOUTS: Timeouts = Timeouts {
@@ -158,7 +164,7 @@ pub struct Pipeline<F> {
     pub neighbors: Neighbors<F>,
     /// The neighbor that the packet of the last [`Verdict::Hold`] waits for.
     held_for: NeighborRef,
-    learned: ArrayVec<NeighborUpdate, BURST>,
+    learned: ArrayVec<Heard, BURST>,
     limits: ServiceLimits,
     answers: AnswerBudget,
     resets: Vec<PendingReset>,
@@ -167,6 +173,9 @@ pub struct Pipeline<F> {
     datagrams: Datagrams<F>,
     /// What is to be announced. One worker speaks for all.
     announcements: Option<Announcements>,
+    own: DuplicateDetection,
+    /// Addresses to announce because others claim them.
+    defences: ArrayVec<(InterfaceIndex, IpAddr), DEFENCES>,
     path_mtus: PathMtus,
     /// ID of the last outer IPv4 header that may be fragmented.
     identification: u16,
@@ -202,6 +211,8 @@ impl<F: Frame> Pipeline<F> {
             steering,
             datagrams: Datagrams::default(),
             announcements: announces.then(|| Announcements::new(&network, now)),
+            own: DuplicateDetection::new(own_addresses(&network), now),
+            defences: ArrayVec::new(),
             path_mtus: PathMtus::default(),
             identification: 0,
             counters,
@@ -265,7 +276,7 @@ impl<F: Frame> Pipeline<F> {
 
     /// Takes what ARP and Neighbor Discovery have taught since the last call. At most one entry
     /// per packet of a burst.
-    pub fn take_learned(&mut self) -> ArrayVec<NeighborUpdate, BURST> {
+    pub fn take_learned(&mut self) -> ArrayVec<Heard, BURST> {
         std::mem::take(&mut self.learned)
     }
 

@@ -160,6 +160,6 @@ impl<F: Frame> Pipeline<F> {
     pub(super) fn refusal_of<A: Side>(&self, key: FlowKey<A>) -> Refusal {
         let vip = (key.destination.into(), key.destination_port).into();
         let service = self.tables.current().lookup(vip, key.protocol);
-        service.map_or_else(Refusal::default, |service| service.policy().refusal)
+        service.map_or(self.network.refusal, |service| service.policy().refusal)
     }
 }

@@ -11,6 +11,7 @@ use crate::Protocol;
 use crate::clock::Ticks;
 use crate::family::Family;
 use crate::flow::FlowTable;
+use crate::flow::affinity::Affinity;
 use crate::flow::snat::SnatPorts;
 use crate::fragments::{FragmentKey, Fragments};
 use crate::network::Network;
@@ -32,12 +33,17 @@ pub struct Room {
     pub half_open: usize,
 }
 
+/// Places in the flow table for each place of a client.
+const FLOWS_PER_CLIENT: usize = 4;
+
 /// What a worker remembers of one family.
 #[derive(Debug)]
 pub struct Memory<A> {
     pub(super) flows: FlowTable<A>,
     /// None if there are no source addresses of this family.
     pub(super) snat: Option<SnatPorts<A>>,
+    /// Clients of services with source affinity.
+    pub(super) clients: Affinity<A>,
 }
 
 impl<A: Side> Memory<A> {
@@ -53,6 +59,11 @@ impl<A: Side> Memory<A> {
             flows: FlowTable::new(if speaks { room.flows } else { 1 }, now)
                 .with_half_open_limit(room.half_open),
             snat: (!addresses.is_empty()).then(|| SnatPorts::new(addresses.to_vec(), share)),
+            clients: Affinity::new(if speaks {
+                room.flows / FLOWS_PER_CLIENT
+            } else {
+                1
+            }),
         }
     }
 }

@@ -10,6 +10,7 @@ mod ports;
 mod settings;
 mod thread;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -21,19 +22,19 @@ pub use settings::{
 };
 
 use crate::clock::Ticks;
-use crate::counters::WorkerCounters;
+use crate::counters::{OwnAddressCounters, WorkerCounters};
 use crate::dpdk::{
     self, Clock, Eal, EalError, IoError, Link, Memory, MempoolError, Port, PortError, PortStats,
     ThreadError, WorkerIo,
 };
 use crate::flow::steering::ReturnSteering;
-use crate::neighbor::StaticError;
+use crate::neighbor::{StaticError, own_addresses};
 use crate::network::Network;
 use crate::pipeline::{Parts, Pipeline};
 use crate::table::publication::{Publisher, channel};
 use crate::table::{Generation, Table};
 use crate::wire::MacAddr;
-use crate::worker::{Worker, WorkerId, mailboxes};
+use crate::worker::{Notices, Worker, WorkerId, mailboxes, notices};
 use thread::TickClock;
 
 /// Why the data plane does not start.
@@ -125,11 +126,28 @@ pub struct PortState {
     pub stats: Option<PortStats>,
 }
 
+/// One of Viaduct's own addresses, and who else says that it has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnAddress {
+    /// Name of its port.
+    pub port: String,
+    /// The tag of its VLAN, if it has one.
+    pub vlan: Option<u16>,
+    /// The address.
+    pub address: IpAddr,
+    /// How often another station has said that it has the address.
+    pub conflicts: u64,
+    /// It was another station's when it was probed: it is not answered for.
+    pub is_duplicate: bool,
+}
+
 /// The running data plane.
 #[derive(Debug)]
 pub struct Dataplane {
     tables: Publisher<Table>,
     counters: Vec<Arc<WorkerCounters>>,
+    own: Vec<OwnAddress>,
+    notices: Vec<Notices>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     ports: Vec<Port>,
@@ -144,6 +162,7 @@ struct Ready {
     core: usize,
     worker: Worker<WorkerIo>,
     counters: Arc<WorkerCounters>,
+    notices: Notices,
 }
 
 impl Dataplane {
@@ -177,11 +196,14 @@ impl Dataplane {
             .iter()
             .map(|ready| Arc::clone(&ready.counters))
             .collect();
+        let notices = workers.iter().map(|w| Arc::clone(&w.notices)).collect();
         let stop = Arc::new(AtomicBool::new(false));
         let threads = thread::start_all(workers, &eal, clock, settings.idle, &stop)?;
         Ok(Self {
             tables,
             counters,
+            own: network::own(settings, &network),
+            notices,
             stop,
             threads,
             ports,
@@ -228,6 +250,29 @@ impl Dataplane {
             stats: port.stats().ok(),
         };
         self.ports.iter().map(state).collect()
+    }
+
+    /// Viaduct's own addresses and NAT's, on each interface where they are.
+    #[must_use]
+    pub fn own_addresses(&self) -> Vec<OwnAddress> {
+        // The first worker probes for all.
+        let counters = self.counters.first().into_iter();
+        let counters = counters.flat_map(|worker| &worker.own_addresses);
+        let with_counts = |(own, counters): (&OwnAddress, &OwnAddressCounters)| OwnAddress {
+            conflicts: counters.conflicts.get(),
+            is_duplicate: counters.duplicate.get() != 0,
+            ..own.clone()
+        };
+        self.own.iter().zip(counters).map(with_counts).collect()
+    }
+
+    /// Tells the workers that the link of a port, by its place in [`Self::ports`], came up: its
+    /// addresses are probed for and announced again.
+    pub fn link_came_up(&self, port: usize) {
+        for notices in &self.notices {
+            // A worker that does not read its notices has other troubles.
+            let _ = notices.push(port);
+        }
     }
 
     /// EAL's arguments as they were given to it.
@@ -290,7 +335,8 @@ fn workers(
     let mailboxes = mailboxes(ios.len());
     let make = |(number, (io, reader)): (usize, (WorkerIo, _))| {
         let id = WorkerId(number as u8);
-        let counters = Arc::new(WorkerCounters::new(ports.len(), settings.backend_slots));
+        let counters = WorkerCounters::new(ports.len(), settings.backend_slots);
+        let counters = Arc::new(counters.with_own_addresses(own_addresses(network).len()));
         let (network, shared) = (Arc::clone(network), Arc::clone(&counters));
         let pipeline = Pipeline::new(
             Parts {
@@ -305,12 +351,15 @@ fn workers(
             },
             now,
         );
+        let notices = notices();
         let worker = Worker::new(id, io, pipeline, mailboxes.clone());
+        let worker = worker.with_notices(Arc::clone(&notices));
         Ready {
             id,
             core: settings.worker_cores[number],
             worker,
             counters,
+            notices,
         }
     };
     (

@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
+use super::OwnAddress;
 use super::settings::{InterfaceSettings, PortSettings, Settings};
 use crate::family::Family;
 use crate::flow::hash::Seed;
-use crate::neighbor::{Neighbors, StaticError};
+use crate::neighbor::{Neighbors, StaticError, own_addresses};
 use crate::network::{Attachment, Interface, InterfaceIndex, Network, Subnet, Tunnels};
 use crate::wire::MacAddr;
+use crate::wire::ethernet::VlanId;
 
 /// Where Viaduct stands, given the ports' Ethernet addresses. The exception ports come after all
 /// others, in the order of the ports that have one.
@@ -15,6 +17,8 @@ pub(super) fn network(settings: &Settings, macs: &[MacAddr]) -> Network {
     let mut network = Network {
         snat: settings.snat.clone(),
         snat_ports: settings.snat_ports,
+        pools: settings.pools.clone(),
+        refusal: settings.refusal,
         tunnels: Tunnels {
             gue_port: settings.gue_port,
             ..Tunnels::default()
@@ -29,6 +33,21 @@ pub(super) fn network(settings: &Settings, macs: &[MacAddr]) -> Network {
         add_port(&mut network, number, port, *mac, host_port);
     }
     network
+}
+
+/// Viaduct's own addresses, by the names of their ports.
+pub(super) fn own(settings: &Settings, network: &Network) -> Vec<OwnAddress> {
+    let named = |(index, address): (InterfaceIndex, IpAddr)| {
+        let interface = network.interface(index);
+        OwnAddress {
+            port: settings.ports[interface.port].name.clone(),
+            vlan: interface.vlan.map(VlanId::get),
+            address,
+            conflicts: 0,
+            is_duplicate: false,
+        }
+    };
+    own_addresses(network).into_iter().map(named).collect()
 }
 
 fn add_port(
@@ -86,7 +105,6 @@ mod tests {
     use super::super::settings::{HostSettings, tests};
     use super::*;
     use crate::network::SnatAddresses;
-    use crate::wire::ethernet::VlanId;
 
     const OWN: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
     const OWN6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x99, 0, 0, 0, 0, 0, 2);

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::dpdk::{EalOptions, FRAME_OVERHEAD, Memory, XDP_HEADROOM, mempool};
-use crate::network::{PortRange, SnatAddresses};
+use crate::network::{Pools, PortRange, SnatAddresses};
+use crate::table::Refusal;
 use crate::wire::MacAddr;
 use crate::wire::ethernet::VlanId;
 
@@ -146,6 +147,10 @@ pub struct Settings {
     pub snat: SnatAddresses,
     /// Their ports, at least one per worker.
     pub snat_ports: PortRange,
+    /// Where named VIPs have their addresses.
+    pub pools: Pools,
+    /// How clients are told that a VIP, or an address of the pools, has no such service.
+    pub refusal: Refusal,
     /// Destination port of Generic UDP Encapsulation.
     pub gue_port: u16,
     /// Further EAL arguments from the operator.
@@ -215,6 +220,8 @@ pub(super) mod tests {
                 first: 1024,
                 last: 65535,
             },
+            pools: Pools::default(),
+            refusal: Refusal::default(),
             gue_port: 6080,
             eal_arguments: Vec::new(),
         }

@@ -141,6 +141,13 @@ impl Service {
         &self.backends
     }
 
+    /// The backend that has this slot, if it still takes new flows. Looks at all backends.
+    #[must_use]
+    pub fn working(&self, slot: BackendSlot, epoch: Epoch) -> Option<&Backend> {
+        let mut its = self.backends.iter().filter(|b| b.slot == slot);
+        its.find(|b| b.epoch == epoch && b.weight > 0)
+    }
+
     /// The backend for a new flow; `None` if no backend has a weight.
     #[must_use]
     pub fn pick(&self, client: SocketAddr) -> Option<&Backend> {

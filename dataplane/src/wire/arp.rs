@@ -99,6 +99,19 @@ impl ArpPacket {
         zerocopy::transmute!(header)
     }
 
+    /// Asks whether anybody has `address` already, without saying that we do (RFC 5227, section
+    /// 2.1.1).
+    #[must_use]
+    pub const fn probe(mac: MacAddr, address: Ipv4Addr) -> Self {
+        Self {
+            operation: ArpOperation::Request,
+            sender_mac: mac,
+            sender_ip: Ipv4Addr::UNSPECIFIED,
+            target_mac: MacAddr::ZERO,
+            target_ip: address,
+        }
+    }
+
     /// Tells every station that `mac` has `address` now (RFC 5227, sections 2.3 and 3): a request
     /// for the sender's own address, to be broadcast, which updates those that have an entry.
     #[must_use]

@@ -1,4 +1,4 @@
-//! What a worker does between bursts: expires, asks, announces.
+//! What a worker does between bursts: expires, asks, probes, announces.
 
 use arrayvec::ArrayVec;
 
@@ -23,6 +23,10 @@ impl<I: Io> Worker<I> {
         }
         self.give_up_fragments(now);
         self.ask_neighbors(now);
+        while let Some(port) = self.notices.pop() {
+            self.pipeline.link_came_up(port, now);
+        }
+        self.probe(now);
         self.announce(now);
         let holding = &self.pipeline.counters().holding;
         holding.set(self.pipeline.holding() as u64);
@@ -44,6 +48,20 @@ impl<I: Io> Worker<I> {
             };
             if self.pipeline.write_request(&mut frame, request) {
                 self.send(frame, request.route.interface, Sent::Originated);
+            } else {
+                self.recycle(frame);
+            }
+        }
+    }
+
+    /// Asks whether anybody else has our addresses.
+    fn probe(&mut self, now: Ticks) {
+        while let Some((interface, address)) = self.pipeline.next_probe(now) {
+            let Some(mut frame) = self.io.allocate() else {
+                return;
+            };
+            if self.pipeline.write_probe(&mut frame, interface, address) {
+                self.send(frame, interface, Sent::Originated);
             } else {
                 self.recycle(frame);
             }

@@ -1,4 +1,4 @@
-//! What workers tell each other: the Ethernet addresses of neighbors.
+//! What workers tell each other: where neighbors are, and who claims an address of ours.
 
 use arrayvec::ArrayVec;
 
@@ -6,26 +6,35 @@ use super::Worker;
 use super::outgoing::Sent;
 use crate::clock::Ticks;
 use crate::frame::{Frame, Io};
-use crate::neighbor::{self, NeighborUpdate};
+use crate::neighbor::{self, Heard, NeighborUpdate};
 use crate::wire::MacAddr;
 
 impl<I: Io> Worker<I> {
     /// Tells the other workers what ARP and Neighbor Discovery have taught, and uses it.
     pub(super) fn spread_learned(&mut self, now: Ticks) {
-        for update in self.pipeline.take_learned() {
+        for heard in self.pipeline.take_learned() {
             for (worker, mailbox) in self.mailboxes.iter().enumerate() {
                 if worker != usize::from(self.id.0) {
                     // A full mailbox loses the update; its owner asks again when it needs it.
-                    let _ = mailbox.push(update);
+                    let _ = mailbox.push(heard);
                 }
             }
-            self.learn(update, now);
+            self.take_in(heard, now);
         }
     }
 
     pub(super) fn read_mail(&mut self, now: Ticks) {
-        while let Some(update) = self.mailboxes[usize::from(self.id.0)].pop() {
-            self.learn(update, now);
+        while let Some(heard) = self.mailboxes[usize::from(self.id.0)].pop() {
+            self.take_in(heard, now);
+        }
+    }
+
+    fn take_in(&mut self, heard: Heard, now: Ticks) {
+        match heard {
+            Heard::Neighbor(update) => self.learn(update, now),
+            Heard::Conflict(interface, address) => {
+                self.pipeline.note_conflict(interface, address, now);
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::clock::Ticks;
 use crate::frame::{BURST, Burst, Frame, Io};
-use crate::neighbor::{self, NeighborUpdate, QueueFull};
+use crate::neighbor::{self, Heard, QueueFull};
 use crate::network::InterfaceIndex;
 use crate::pipeline::{Admitted, Origin, Pipeline};
 use crate::verdict::{DropReason, Verdict};
@@ -36,8 +36,8 @@ impl fmt::Display for WorkerId {
     }
 }
 
-/// Neighbors that other workers have learned, for this worker to read.
-pub type Mailbox = Arc<ArrayQueue<NeighborUpdate>>;
+/// What other workers have heard, for this worker to read.
+pub type Mailbox = Arc<ArrayQueue<Heard>>;
 
 /// Updates that a mailbox holds; more are dropped, and learned when they are asked for again.
 const MAILBOX: usize = 1024;
@@ -50,6 +50,18 @@ pub fn mailboxes(workers: usize) -> Vec<Mailbox> {
         .collect()
 }
 
+/// Ports whose links came up, for a worker to read.
+pub type Notices = Arc<ArrayQueue<usize>>;
+
+/// Notices that wait for a worker; it reads them in each turn.
+const NOTICES: usize = 64;
+
+/// A queue of notices.
+#[must_use]
+pub fn notices() -> Notices {
+    Arc::new(ArrayQueue::new(NOTICES))
+}
+
 /// A worker, not yet running.
 #[derive(Debug)]
 pub struct Worker<I: Io> {
@@ -57,6 +69,7 @@ pub struct Worker<I: Io> {
     io: I,
     pipeline: Pipeline<I::Frame>,
     mailboxes: Vec<Mailbox>,
+    notices: Notices,
     outgoing: Vec<Outgoing<I::Frame>>,
     handoffs: Vec<Burst<I::Frame>>,
     discarded: Burst<I::Frame>,
@@ -73,10 +86,17 @@ impl<I: Io> Worker<I> {
             io,
             pipeline,
             mailboxes,
+            notices: notices(),
             outgoing,
             handoffs,
             discarded: Burst::new(),
         }
+    }
+
+    /// The same, that reads these notices.
+    #[must_use]
+    pub fn with_notices(self, notices: Notices) -> Self {
+        Self { notices, ..self }
     }
 
     /// One turn: returns the number of packets that arrived.

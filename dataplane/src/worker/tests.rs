@@ -1,5 +1,7 @@
 //! Packets through whole workers, on plain memory, with `etherparse` as the judge of what comes out.
 
+mod own_addresses;
+
 use std::collections::{BTreeSet, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -41,16 +43,17 @@ struct Rig {
     counters: Vec<Arc<WorkerCounters>>,
     now: Ticks,
     vlan: Option<VlanId>,
-    /// Gratuitous ARP, which comes after each start and is no answer to anything.
+    /// Probes and gratuitous ARP, which come after each start and are no answer to anything.
     announced: Vec<Vec<u8>>,
 }
 
-/// True for ARP that asks for its own sender.
+/// True for ARP that asks for its own sender, or for no sender.
 fn is_announcement(frame: &[u8]) -> bool {
     let packet = [14, 18].map(|header| ArpPacket::read(frame.get(header..).unwrap_or_default()));
     let [untagged, tagged] = packet;
     let found = untagged.or(tagged);
-    found.is_some_and(|packet| packet.sender_ip == packet.target_ip)
+    let is_own = |packet: ArpPacket| packet.sender_ip == packet.target_ip;
+    found.is_some_and(|packet| is_own(packet) || packet.sender_ip.is_unspecified())
 }
 
 fn backend_address(number: u8) -> SocketAddr {
@@ -62,6 +65,10 @@ fn backend_mac(number: u8) -> MacAddr {
 }
 
 fn table(weights: &[(u8, u16)]) -> Table {
+    table_under(&Policy::new(TIMEOUTS), weights)
+}
+
+fn table_under(policy: &Policy, weights: &[(u8, u16)]) -> Table {
     let backends = |base: u32| -> Vec<_> {
         let backend = |&(number, weight): &(u8, u16)| Backend {
             slot: BackendSlot(base + u32::from(number)),
@@ -77,7 +84,7 @@ fn table(weights: &[(u8, u16)]) -> Table {
             ServiceSlot(slot),
             vip,
             protocol,
-            Policy::new(TIMEOUTS),
+            policy.clone(),
             backends(base),
         ))
     };
@@ -86,6 +93,10 @@ fn table(weights: &[(u8, u16)]) -> Table {
 }
 
 fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
+    rig_on(network(workers, vlan))
+}
+
+fn network(workers: usize, vlan: Option<VlanId>) -> Network {
     let interface = Interface {
         port: 0,
         vlan,
@@ -99,7 +110,7 @@ fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
         ipv6: None,
         host_port: None,
     };
-    let network = Arc::new(Network {
+    Network {
         interfaces: vec![interface],
         snat: SnatAddresses {
             ipv4: vec![SNAT],
@@ -107,12 +118,17 @@ fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
         },
         workers,
         ..Network::default()
-    });
+    }
+}
+
+fn rig_on(network: Network) -> Rig {
+    let (workers, vlan) = (network.workers, network.interfaces[0].vlan);
+    let network = Arc::new(network);
     let wire = Wire::new(workers, 1);
     let (mut tables, readers) = channel(Table::default(), workers);
     tables.publish(table(&[(1, 1), (2, 1), (3, 1)]));
     let counters: Vec<_> = (0..workers)
-        .map(|_| Arc::new(WorkerCounters::new(1, 200)))
+        .map(|_| Arc::new(WorkerCounters::new(1, 200).with_own_addresses(2)))
         .collect();
     let mailboxes = mailboxes(workers);
     let workers = readers.into_iter().enumerate().map(|(n, reader)| {
@@ -808,7 +824,7 @@ fn malformed() -> Vec<(DropReason, Vec<u8>)> {
             at(tcp_syn(), &[(12, 0x88), (13, 0xcc)]),
         ),
         (
-            DropReason::ArpInvalid,
+            DropReason::AddressConflict,
             frame_arp(None, CLIENT_MAC, OURS, arp_from(OWN, CLIENT_MAC)),
         ),
         (
