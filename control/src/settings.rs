@@ -10,6 +10,7 @@ use dataplane::clock::TickSpan;
 use dataplane::network::{Pools, PortRange, SnatAddresses};
 use dataplane::runtime::{Hugepages, Idle, Settings};
 use dataplane::table::{Policy, Timeouts};
+use dataplane::wire::tunnel::GueVariant;
 
 use crate::config::value::{Affinity, InterfaceAddress, Period, Prefix};
 use crate::config::{self, Config};
@@ -62,6 +63,10 @@ pub fn dataplane(config: &Config, eal_arguments: Vec<String>) -> Settings {
         },
         refusal: config.services.no_backend,
         gue_port: config.tunnels.gue_port,
+        gue_variant: match config.tunnels.gue_variant {
+            0 => GueVariant::Header,
+            _ => GueVariant::Direct,
+        },
         eal_arguments,
     }
 }
@@ -244,6 +249,7 @@ mod tests {
             udp = "1s"
             [tunnels]
             gue_port = 6081
+            gue_variant = 0
             [workers]
             half_open = 99
             "#,
@@ -264,5 +270,6 @@ mod tests {
         assert!(permits("10.1.1.1") && !permits("10.66.1.1") && !permits("11.1.1.1"));
         let settings = dataplane(&config, Vec::new());
         assert_eq!((settings.gue_port, settings.half_open), (6081, 99));
+        assert_eq!(settings.gue_variant, GueVariant::Header);
     }
 }

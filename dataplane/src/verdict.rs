@@ -57,7 +57,7 @@ drop_reasons! {
     Ipv6Length "ipv6_length" "parse" "The payload length is longer than the frame.";
     Ipv6Source "ipv6_source" "parse" "The source is no unicast address, or one of Viaduct's own.";
     Ipv6Extensions "ipv6_extensions" "parse" "Extension headers that are malformed, too many, or forbidden (routing type 0).";
-    FragmentTiny "fragment_tiny" "parse" "The first part of a datagram does not hold its transport header.";
+    FragmentTiny "fragment_tiny" "parse" "The first part of a datagram does not hold its transport header, or a later one would overwrite it.";
     Protocol "protocol" "parse" "Neither TCP, UDP nor ICMP, or a fragment of something else than TCP and UDP.";
     TcpHeader "tcp_header" "parse" "The TCP header length is below 20 bytes or beyond the packet.";
     TcpFlags "tcp_flags" "parse" "A combination of TCP flags that no connection has.";

@@ -58,10 +58,10 @@ const WORKER: u8 = 1;
 const PORT: u8 = 2;
 const REPAIR: u8 = 4;
 
-/// The packet suite, with what is planned of it.
+/// The packet suite.
 pub(crate) static SUITES: LazyLock<Vec<Suite>> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/packets");
-    let found = files(&[folder.join("suite"), folder.join("planned")]);
+    let found = files(&[folder.join("suite")]);
     let found = found.expect("the packet suite is in the source tree");
     let load = |path: &PathBuf| Suite::load(path).expect("the packet suite is valid");
     found.iter().map(load).collect()

@@ -15,6 +15,7 @@ import sys
 import tomllib
 
 DEADLINE = 10.0
+ICMPV6, SOLICITATION = 58, 135
 ETH_P_ALL = 3
 # Of the echo requests: nobody else's.
 FENCE = b"\xfe\x1cfence"
@@ -37,6 +38,26 @@ def checksum(data):
     return struct.pack("!H", ~total & 0xFFFF)
 
 
+def packed(address):
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def advertisement(target, to, station):
+    """The IPv6 packet that answers a solicitation (RFC 4861, 4.4): solicited, overriding."""
+    message = struct.pack("!BBHI", 136, 0, 0, 0x60000000) + target + b"\x02\x01" + station
+    pseudo = target + to + struct.pack("!II", len(message), ICMPV6)
+    message = message[:2] + checksum(pseudo + message) + message[4:]
+    return struct.pack("!IHBB", 0x60000000, len(message), ICMPV6, 255) + target + to + message
+
+
+def is_own_affair(data):
+    """Announcements of Viaduct's addresses and probes for them, which come when they come."""
+    if data[12:14] == b"\x08\x06":
+        return data[28:32] in (data[38:42], bytes(4))
+    from_nobody, to_all = data[22:38] == bytes(16), data[38:54] == packed("ff02::1")
+    return data[12:14] == b"\x86\xdd" and data[20] == ICMPV6 and (from_nobody or to_all)
+
+
 def mac(text):
     return bytes.fromhex(text.replace(":", ""))
 
@@ -50,7 +71,7 @@ class Port:
         self.socket.settimeout(DEADLINE)
         self.ours = mac(setup["port"][0]["mac"])
         self.own = socket.inet_aton(setup["port"][0]["ipv4"].split("/")[0])
-        self.stations = {socket.inet_aton(ip): mac(at) for ip, at in setup["stations"].items() if ":" not in ip}
+        self.stations = {packed(ip): mac(at) for ip, at in setup["stations"].items()}
         self.fences = 0
 
     def receive(self):
@@ -62,12 +83,17 @@ class Port:
 
     def answer(self, data):
         """Answers a question to a station; true if it was one."""
-        mac_of = self.stations.get(data[38:42])
-        if data[12:14] != b"\x08\x06" or data[20:22] != b"\0\1" or mac_of is None:
+        if data[12:14] == b"\x08\x06" and data[20:22] == b"\0\1":
+            mac_of = self.stations.get(data[38:42])
+            body = lambda: data[14:20] + b"\0\2" + mac_of + data[38:42] + data[22:32]
+        elif data[12:14] == b"\x86\xdd" and data[20] == ICMPV6 and data[54] == SOLICITATION:
+            mac_of = self.stations.get(data[62:78])
+            body = lambda: advertisement(data[62:78], data[22:38], mac_of)
+        else:
             return False
-        body = data[14:20] + b"\0\2" + mac_of + data[38:42] + data[22:32]
-        self.socket.send(data[6:12] + mac_of + b"\x08\x06" + body)
-        return True
+        if mac_of is not None:
+            self.socket.send(data[6:12] + mac_of + data[12:14] + body())
+        return mac_of is not None
 
     def fence(self):
         """Asks for an echo, and returns what tells its reply."""
@@ -92,7 +118,7 @@ class Port:
                 reply = self.fence()
                 continue
             quiet = 0
-            if not self.answer(data):
+            if not is_own_affair(data) and not self.answer(data):
                 frames.append(data)
 
 

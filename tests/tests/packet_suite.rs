@@ -18,6 +18,19 @@ use viaduct_tests::viaduct::{TAP, Viaduct};
 /// Keys of steps that a port and a process can follow. Time, queues and buffers are not theirs.
 const PLAYABLE: [&str; 5] = ["frame", "out", "verdicts", "flows_made", "flows_ended"];
 
+/// What services have in the suite, and by what key in a services file.
+const KEYS: [(&str, &str); 9] = [
+    ("protocol", "protocol"),
+    ("mode", "mode"),
+    ("backends", "backends"),
+    ("refusal", "no_backend"),
+    ("max_segment", "max_segment"),
+    ("new_flows_per_second", "new_flows_per_second"),
+    ("max_flows", "flows"),
+    ("allow", "allow"),
+    ("deny", "deny"),
+];
+
 /// Largest MTU that DPDK 22.11's TAP driver takes: it says that its longest frame has 1522 bytes.
 const TAP_MTU: i64 = 1500;
 
@@ -31,6 +44,8 @@ struct Suite {
 struct Setup {
     workers: usize,
     flows: i64,
+    gue_variant: Option<i64>,
+    pool: Option<String>,
     snat: Vec<String>,
     snat_ports: String,
     port: Vec<Port>,
@@ -42,6 +57,8 @@ struct Port {
     mtu: i64,
     ipv4: String,
     ipv4_gateway: Option<String>,
+    ipv6: Option<String>,
+    ipv6_gateway: Option<String>,
     vlan: Option<i64>,
 }
 
@@ -106,10 +123,13 @@ fn services(setup: &Setup) -> String {
         let vip = service["vip"].as_str().expect("a service has a VIP");
         let (address, port) = vip.rsplit_once(':').expect("a VIP has a port");
         let mut entry = Table::new();
+        let address = address.trim_matches(['[', ']']);
         entry.insert("address".into(), address.into());
         entry.insert("port".into(), port.parse::<i64>().expect("a port").into());
-        for key in ["protocol", "backends"] {
-            entry.insert(key.into(), service[key].clone());
+        for (key, name) in KEYS {
+            if let Some(value) = service.get(key) {
+                entry.insert(name.into(), value.clone());
+            }
         }
         Value::Table(entry)
     };
@@ -123,14 +143,25 @@ fn start(fabric: &Fabric, setup: &Setup) -> Viaduct {
     let file = fabric.scratch().join("services.toml");
     std::fs::write(&file, services(setup)).expect("the scratch folder is writable");
     let port = &setup.port[0];
-    let gateway = port.ipv4_gateway.as_deref().unwrap_or_default();
-    let first: Vec<_> = setup.snat.iter().take(1).cloned().collect();
-    let settings = Settings::default()
+    let both = |ipv4: Option<&String>, ipv6: Option<&String>| -> Vec<String> {
+        ipv4.into_iter().chain(ipv6).cloned().collect()
+    };
+    let addresses = both(Some(&port.ipv4), port.ipv6.as_ref());
+    let gateways = both(port.ipv4_gateway.as_ref(), port.ipv6_gateway.as_ref());
+    let mut settings = Settings::default()
         .without_bridge()
-        .port(&port.ipv4, port.mtu, gateway)
+        .port(0, "address", addresses)
+        .port(0, "gateway", gateways)
+        .port(0, "mtu", port.mtu)
         .file(&file)
-        .set("nat.addresses", first)
+        .set("nat.addresses", setup.snat.clone())
         .set("nat.ports", setup.snat_ports.as_str());
+    if let Some(variant) = setup.gue_variant {
+        settings = settings.set("tunnels.gue_variant", variant);
+    }
+    if let Some(pool) = &setup.pool {
+        settings = settings.set("vips.pool", pool.as_str());
+    }
     let viaduct = Viaduct::start(fabric, settings);
     // Stations are the test's: the kernel is not to answer for its own addresses there.
     fabric
@@ -171,6 +202,11 @@ fn play(subject: &str, setup: &Setup, cases: &[&Case]) {
 
 /// Plays all cases of a subject that a port can play.
 fn play_all(subject: &str) {
+    play_some(subject, usize::MAX);
+}
+
+/// The same, but of those that need a Viaduct of their own so many for each setup.
+fn play_some(subject: &str, alone: usize) {
     let text = std::fs::read_to_string(path(subject)).expect("the suite is in the source tree");
     let suite: Suite = toml::from_str(&text).expect("the suite is valid");
     let playable = || suite.case.iter().filter(|case| case.is_playable(&suite));
@@ -180,7 +216,7 @@ fn play_all(subject: &str) {
         if !together.is_empty() {
             play(subject, setup, &together);
         }
-        for case in here().filter(|case| case.makes_flows()) {
+        for case in here().filter(|case| case.makes_flows()).take(alone) {
             play(subject, setup, &[case]);
         }
     }
@@ -190,6 +226,36 @@ fn play_all(subject: &str) {
 #[test]
 fn nat() {
     play_all("nat");
+}
+
+#[test]
+fn modes() {
+    play_some("modes", 1);
+}
+
+#[test]
+fn ipv6() {
+    play_some("ipv6", 2);
+}
+
+#[test]
+fn errors() {
+    play_some("errors", 1);
+}
+
+#[test]
+fn fragments() {
+    play_some("fragments", 1);
+}
+
+#[test]
+fn refusals() {
+    play_all("refusals");
+}
+
+#[test]
+fn protection() {
+    play_some("protection", 1);
 }
 
 #[test]

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use dataplane::clock::TickSpan;
 use dataplane::network::{
-    Attachment, Interface, Network, PortRange, SnatAddresses, Subnet, Tunnels,
+    Attachment, Interface, Network, Pools, PortRange, SnatAddresses, Subnet, Tunnels,
 };
 use dataplane::table::prefixes::{Prefix, SourceFilter};
 use dataplane::table::{
     Backend, BackendSlot, Epoch, Limits, Policy, Service, ServiceSlot, Table, Timeouts,
 };
 use dataplane::wire::ethernet::VlanId;
+use dataplane::wire::tunnel::GueVariant;
 use ipnet::IpNet;
 
 use super::suite::{self, Setup};
@@ -51,7 +52,15 @@ pub(super) fn network(setup: &Setup) -> Network {
         },
         tunnels: Tunnels {
             gue_port: setup.gue_port,
+            gue_variant: match setup.gue_variant {
+                0 => GueVariant::Header,
+                _ => GueVariant::Direct,
+            },
             ..Tunnels::default()
+        },
+        pools: Pools {
+            ipv4: setup.pool.map(|pool| pool.first()..=pool.last()),
+            ipv6: None,
         },
         workers: setup.workers,
         ..Network::default()

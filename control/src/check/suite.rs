@@ -12,7 +12,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Deserialize;
 
 use super::bytes::Pattern;
-use crate::config::value::{Period, PortRange, VlanId};
+use crate::config::value::{AddressRange, Period, PortRange, VlanId};
 
 /// Why a suite cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,11 @@ pub struct Setup {
     pub flows: usize,
     /// Destination port of Generic UDP Encapsulation.
     pub gue_port: u16,
+    /// Variant of Generic UDP Encapsulation: 1 without its header, 0 with it.
+    #[serde(default = "one")]
+    pub gue_variant: u8,
+    /// Addresses of named VIPs, whether they are there or not.
+    pub pool: Option<AddressRange>,
     /// Source addresses of `nat` mode.
     pub snat: Vec<IpAddr>,
     /// Their ports. With one for each worker, the choice of the source port leaves nothing to
@@ -238,6 +243,10 @@ pub struct Vary {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Mac(pub MacAddr);
+
+const fn one() -> u8 {
+    1
+}
 
 const fn once() -> u32 {
     1

@@ -40,11 +40,17 @@ pub struct Services {
 pub struct Tunnels {
     /// UDP port on which backends take Generic UDP Encapsulation (startup-only). Default 6080.
     pub gue_port: u16,
+    /// Variant of Generic UDP Encapsulation (startup-only): 1 puts the packet right behind the UDP
+    /// header, 0 puts a header of 4 bytes between them. Default 1.
+    pub gue_variant: u8,
 }
 
 impl Default for Tunnels {
     /// The port that IANA has assigned to GUE.
     fn default() -> Self {
-        Self { gue_port: 6080 }
+        Self {
+            gue_port: 6080,
+            gue_variant: 1,
+        }
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn network(settings: &Settings, macs: &[MacAddr]) -> Network {
         refusal: settings.refusal,
         tunnels: Tunnels {
             gue_port: settings.gue_port,
+            gue_variant: settings.gue_variant,
             ..Tunnels::default()
         },
         workers: settings.worker_cores.len(),

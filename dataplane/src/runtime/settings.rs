@@ -8,6 +8,7 @@ use crate::network::{Pools, PortRange, SnatAddresses};
 use crate::table::Refusal;
 use crate::wire::MacAddr;
 use crate::wire::ethernet::VlanId;
+use crate::wire::tunnel::GueVariant;
 
 /// Whether DPDK's memory should come from hugepages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +154,8 @@ pub struct Settings {
     pub refusal: Refusal,
     /// Destination port of Generic UDP Encapsulation.
     pub gue_port: u16,
+    /// Its variant.
+    pub gue_variant: GueVariant,
     /// Further EAL arguments from the operator.
     pub eal_arguments: Vec<String>,
 }
@@ -223,6 +226,7 @@ pub(super) mod tests {
             pools: Pools::default(),
             refusal: Refusal::default(),
             gue_port: 6080,
+            gue_variant: GueVariant::Direct,
             eal_arguments: Vec::new(),
         }
     }

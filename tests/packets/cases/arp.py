@@ -72,7 +72,10 @@ def refused():
         frame = framed(CLIENT_MAC, BROADCAST, ARP(op=1, hwsrc=mac, psrc=CLIENT, pdst=OWN), None)
         yield Case(f"a sender that is {name}", Step(frame, verdicts="drop arp_invalid"))
     for name, address in (("own", OWN), ("VIP's", VIP)):
-        yield Case(f"a sender with the {name} address", Step(request(OWN, sender=address), verdicts="drop arp_invalid"))
+        yield Case(
+            f"a sender with the {name} address", Step(request(OWN, sender=address), verdicts="drop address_conflict"),
+        )
+    yield Case("our own question comes back", Step(request(BACKEND, sender=OWN, mac=OURS), verdicts="drop arp_invalid"))
     yield Case("cut short", Step(bytes(request(OWN))[:41], verdicts="drop truncated"))
 
 

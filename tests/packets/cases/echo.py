@@ -23,4 +23,4 @@ def cases():
     yield Case("echo with a hop to live", Step(
         echo(ASK.but(ttl=1)), [echo(Ends((OURS, CLIENT_MAC), (VIP, CLIENT), (0, 0)), "echo-reply")], "reply",
     ))
-    yield Case("an echo reply that nobody asked for", Step(echo(ASK, "echo-reply"), verdicts="drop icmp_type"))
+    yield Case("an echo reply that nobody asked for", Step(echo(ASK, "echo-reply"), verdicts="drop protocol"))

@@ -9,7 +9,7 @@ from scapy.packet import Raw
 
 from .world import (
     ANSWER, ANSWERED, ASK, ASKED, BACKEND, BACKEND6, BACKEND_MAC, CLIENT, GUE_PORT, OURS, OWN, OWN6, VIP,
-    VIP6, VIP_PORT, service, setup, six, tcp, udp,
+    VIP6, VIP_PORT, far, service, setup, six, tcp, udp,
 )
 from .writing import Case, Step
 
@@ -26,9 +26,10 @@ def setups():
     for family, (vip, backend) in FAMILIES.items():
         yield f"gateway_{family}", both("gateway", vip, backend)
         yield f"dsr_{family}", both("dsr", vip, backend, **SAME_PORT)
-        for mode in ("ipip", "gue"):
-            for outer, (_, target) in FAMILIES.items():
-                yield f"{mode}_{family}_in_{outer}", both(mode, vip, target, **SAME_PORT)
+        for outer, (_, target) in FAMILIES.items():
+            yield f"ipip_{family}_in_{outer}", both("ipip", vip, target, **SAME_PORT)
+            yield f"gue_{family}_in_{outer}", both("gue", vip, target, **SAME_PORT)
+            yield f"gue0_{family}_in_{outer}", {**both("gue", vip, target, **SAME_PORT), "gue_variant": 0}
 
 
 SETUPS = dict(setups())
@@ -43,15 +44,27 @@ def variants(family):
     yield "UDP", udp(**fields), udp(b"answer", **fields), of_family
 
 
+# A request and its answer, each as it comes and as it leaves: the client stays in it.
+GATEWAY = (
+    ASK, ASKED.but(ips=(CLIENT, BACKEND), ports=(ASK.ports[0], ASKED.ports[1])),
+    ANSWER.but(ips=(BACKEND, CLIENT), ports=(ANSWER.ports[0], ASK.ports[0])), ANSWERED,
+)
+
+
 def gateway():
     for family in FAMILIES:
         for name, make, back, of_family in variants(family):
-            asked = of_family(ASKED.but(ips=(CLIENT, BACKEND), ports=(ASK.ports[0], ASKED.ports[1])))
-            answer = of_family(ANSWER.but(ips=(BACKEND, CLIENT), ports=(ANSWER.ports[0], ASK.ports[0])))
+            ask, asked, answer, answered = (of_family(far(ends)) for ends in GATEWAY)
             yield Case(
                 f"gateway: {name} over {family}",
-                Step(make(of_family(ASK)), [make(asked)], "forward", flows_made=1),
-                Step(back(answer), [back(of_family(ANSWERED))], "forward"),
+                Step(make(ask), [make(asked)], "forward", flows_made=1),
+                Step(back(answer), [back(answered)], "forward"),
+                setup=f"gateway_{family}",
+            )
+            yield Case(
+                f"gateway: {name} over {family} from the backend's own segment is translated as in nat",
+                Step(make(of_family(ASK)), [make(of_family(ASKED))], "forward", flows_made=1),
+                Step(back(of_family(ANSWER)), [back(of_family(ANSWERED))], "forward"),
                 setup=f"gateway_{family}",
             )
 
@@ -62,7 +75,7 @@ def dsr():
             ask = of_family(ASK)
             yield Case(
                 f"dsr: {name} over {family}",
-                Step(make(ask), [make(ask.but(macs=(OURS, BACKEND_MAC)))], "forward", flows_made=1),
+                Step(make(ask), [make(ask.but(macs=(OURS, BACKEND_MAC), ttl=63))], "forward", flows_made=1),
                 setup=f"dsr_{family}",
             )
 
@@ -72,6 +85,10 @@ def outer_header(outer, protocol, inner_tos=0):
     if outer == "IPv4":
         return IP(src=OWN, dst=BACKEND, proto=protocol, ttl=64, tos=inner_tos, flags="DF", id=0)
     return IPv6(src=OWN6, dst=BACKEND6, nh=protocol, hlim=64, tc=inner_tos)
+
+
+# Where the flow label of an outer IPv6 header is, which comes from the flow (RFC 6438).
+LABEL = (15, 18)
 
 
 def number_of(family):
@@ -89,21 +106,26 @@ def opened(frame, *places):
 def in_ip(outer, family, inner, tos=0):
     packet = Ether(src=OURS, dst=BACKEND_MAC) / outer_header(outer, number_of(family), tos) / Raw(bytes(inner))
     # An IPv4 header's ID, and so its checksum, are free where there is DF (RFC 6864).
-    return opened(packet, (18, 20), (24, 26)) if outer == "IPv4" else bytes(packet)
+    return opened(packet, (18, 20), (24, 26)) if outer == "IPv4" else opened(packet, LABEL)
 
 
-def in_gue(outer, family, inner, tos=0):
-    """GUE variant 0 without extensions (draft-ietf-intarea-gue, 3); any source port."""
-    gue = struct.pack("!BBH", 0, number_of(family), 0)
+def in_gue(outer, family, inner, tos=0, header=b""):
+    """GUE variant 1, the packet right behind the UDP header (draft-ietf-intarea-gue, 4); any source
+    port, and no checksum (RFC 6935)."""
     packet = Ether(src=OURS, dst=BACKEND_MAC) / outer_header(outer, 17, tos)
-    packet = packet / UDP(sport=0, dport=GUE_PORT) / Raw(gue + bytes(inner))
+    packet = packet / UDP(sport=0, dport=GUE_PORT, chksum=0) / Raw(header + bytes(inner))
     if outer == "IPv4":
-        return opened(packet, (18, 20), (24, 26), (34, 36), (40, 42))
-    return opened(packet, (54, 56), (60, 62))
+        return opened(packet, (18, 20), (24, 26), (34, 36))
+    return opened(packet, LABEL, (54, 56))
+
+
+def in_gue_header(outer, family, inner, tos=0):
+    """GUE variant 0 without extensions (draft-ietf-intarea-gue, 3)."""
+    return in_gue(outer, family, inner, tos, struct.pack("!BBH", 0, number_of(family), 0))
 
 
 def tunnels():
-    for mode, wrap in (("ipip", in_ip), ("gue", in_gue)):
+    for mode, wrap in (("ipip", in_ip), ("gue", in_gue), ("gue0", in_gue_header)):
         for family in FAMILIES:
             for outer in FAMILIES:
                 for name, make, _, of_family in variants(family):

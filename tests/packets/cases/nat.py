@@ -4,6 +4,7 @@ from .world import (
     ANSWER, ANSWERED, ASK, ASKED, BACKEND, CLIENT, CLIENT_MAC, FAR_CLIENT, OTHER, OTHER_MAC, OURS,
     ROUTER_MAC, SNAT, VIP, service, setup, tcp, udp,
 )
+from .told import back, reset
 from .writing import Case, Step
 
 SETUPS = {
@@ -53,15 +54,15 @@ def connections():
     yield Case(
         "a refused connection ends its flow",
         asks(tcp("S"), flows_made=1), answers(tcp("RA"), flows_ended=1),
-        Step(tcp("A")(ASK), verdicts="drop no_flow"),
+        Step(tcp("A")(ASK), [reset(back(ASK), 2000)], "drop no_flow"),
     )
     far, to_far = {"macs": (ROUTER_MAC, OURS)}, {"macs": (OURS, ROUTER_MAC)}
     there = ASK.but(ips=(FAR_CLIENT, VIP), **far)
-    back = ANSWERED.but(ips=(VIP, FAR_CLIENT), **to_far)
+    returned = ANSWERED.but(ips=(VIP, FAR_CLIENT), **to_far)
     yield Case(
         "a client beyond the router",
         Step(tcp("S")(there), [tcp("S")(ASKED)], "forward", flows_made=1),
-        Step(tcp("SA")(ANSWER), [tcp("SA")(back)], "forward"),
+        Step(tcp("SA")(ANSWER), [tcp("SA")(returned)], "forward"),
     )
 
 

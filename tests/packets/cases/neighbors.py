@@ -17,8 +17,9 @@ SETUPS = {
     "many": setup(flows=8192, snat_ports="10000-59999"),
     "tagged": setup(service("tcp", [INSIDE]), service("udp", [INSIDE]), ports=BACKENDS_VLAN, stations=INSIDE_STATION),
 }
-# Neighbors that a worker knows, and packets that wait for one (see `neighbor.rs`).
-NEIGHBORS, WAITING_EACH = 4096, 512
+# Clients on the segment that a worker knows, whatever backends it knows besides, and packets that
+# wait for one neighbor (see `neighbor/`).
+CLIENTS, WAITING_EACH = 2048, 512
 # Offsets in untagged IPv4 frames: the ID, the client's last two bytes.
 IP_ID, SOURCE = 18, 28
 
@@ -69,10 +70,10 @@ def tables():
     # Clients one after another from 10.99.8.0 on; what the ID loses keeps the checksum right.
     several = {"vary": [{"at": SOURCE, "by": 1}, {"at": IP_ID, "by": -1}]}
     client = udp(chksum=0, ip={"id": 0x8000})(ASK.but(ips=("10.99.8.0", ASK.ips[1])))
-    # Besides the backend and the first client.
-    others = NEIGHBORS - 2
+    # Besides the first.
+    others = CLIENTS - 1
     yield Case(
-        "so many neighbors are known and no more",
+        "so many clients on the segment are known and no more",
         Step(udp()(ASK), verdicts="forward", out_count=1, flows_made=1),
         Step(client, verdicts={"forward": others, "drop neighbor_table": 1}, repeat=others + 1, out_count=others,
              flows_made=others, **several),

@@ -22,6 +22,7 @@ ROUTER_MAC, CLIENT_MAC = "02:00:00:00:00:01", "02:00:00:00:01:01"
 BACKEND_MAC, OTHER_MAC = "02:00:00:00:02:0b", "02:00:00:00:02:0c"
 OWN, SNAT, VIP, ROUTER = "10.99.0.2", "10.99.0.3", "11.0.0.1", "10.99.0.1"
 CLIENT, BACKEND, OTHER, FAR_CLIENT = "10.99.0.101", "10.99.0.11", "10.99.0.12", "192.0.2.77"
+FAR_CLIENT6 = "2001:db8::77"
 OWN6, SNAT6, VIP6, ROUTER6 = "fd99::2", "fd99::3", "fd11::1", "fd99::1"
 CLIENT6, BACKEND6, OTHER6 = "fd99::65", "fd99::b", "fd99::c"
 SNAT_PORT, VIP_PORT, BACKEND_PORT, CLIENT_PORT = 40000, 80, 8080, 4000
@@ -86,9 +87,15 @@ ANSWER = Ends((BACKEND_MAC, OURS), (BACKEND, SNAT), (BACKEND_PORT, SNAT_PORT))
 ANSWERED = Ends((OURS, CLIENT_MAC), (VIP, CLIENT), (VIP_PORT, CLIENT_PORT), ttl=63)
 
 
+def far(ends):
+    """The same with a client beyond the router."""
+    macs = tuple(ROUTER_MAC if mac == CLIENT_MAC else mac for mac in ends.macs)
+    return ends.but(macs=macs, ips=tuple(FAR_CLIENT if ip == CLIENT else ip for ip in ends.ips))
+
+
 def six(ends):
     """The same between the stations' IPv6 addresses."""
-    to6 = {CLIENT: CLIENT6, VIP: VIP6, SNAT: SNAT6, BACKEND: BACKEND6, OTHER: OTHER6}
+    to6 = {FAR_CLIENT: FAR_CLIENT6, CLIENT: CLIENT6, VIP: VIP6, SNAT: SNAT6, BACKEND: BACKEND6, OTHER: OTHER6}
     return ends.but(ips=tuple(to6[ip] for ip in ends.ips))
 
 

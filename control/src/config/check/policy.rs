@@ -23,6 +23,15 @@ pub(super) fn check(config: &Config, notes: &mut Notes<'_>) {
             "use 6080, or the port that the backends listen on",
         );
     }
+    let variant = config.tunnels.gue_variant;
+    if variant > 1 {
+        notes.error(
+            "tunnels.gue_variant",
+            format!("Generic UDP Encapsulation has no variant {variant}"),
+            "expected 0 or 1",
+            "use 1, or 0 if the backends want a header between UDP and the packet",
+        );
+    }
 }
 
 /// A prefix in both lists is denied, which whoever allowed it did not mean.

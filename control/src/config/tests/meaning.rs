@@ -139,6 +139,11 @@ fn semantic_errors_say_where_what_and_how() {
             &["no packet can be sent to port 0"],
         ),
         (
+            plus("[tunnels]\ngue_variant = 2"),
+            "13:15",
+            &["no variant 2", "0 or 1"],
+        ),
+        (
             plus("[workers]\nflows = 10\nhalf_open = 11"),
             "14:13",
             &["more half-open connections than the 10 flows"],

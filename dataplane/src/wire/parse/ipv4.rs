@@ -65,11 +65,10 @@ fn read_content(header: &Ipv4Header, body: &[u8]) -> Result<Content, DropReason>
     if header.is_fragment() {
         // Fragments of anything else are for nobody: echo requests that large are refused.
         let protocol = protocol.ok_or(DropReason::Protocol)?;
-        let first = (header.fragment_offset() == 0).then(|| transport::parse_first(protocol, body));
         return Ok(Content::Fragment(Fragment {
             id: u32::from(header.identification.get()),
             protocol,
-            first: first.transpose()?,
+            first: transport::parse_part(protocol, header.fragment_offset(), body)?,
         }));
     }
     match (protocol, header.protocol) {

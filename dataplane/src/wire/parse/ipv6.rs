@@ -54,13 +54,10 @@ pub(super) fn parse(bytes: &[u8], ip: usize) -> Result<Packet<Ipv6Addr>, DropRea
 
 fn read_fragment(fragment: Fragment6, protocol: u8, body: &[u8]) -> Result<Content, DropReason> {
     let protocol = Protocol::from_number(protocol).ok_or(DropReason::Protocol)?;
-    let first = fragment
-        .is_first()
-        .then(|| transport::parse_first(protocol, body));
     Ok(Content::Fragment(Fragment {
         id: fragment.id,
         protocol,
-        first: first.transpose()?,
+        first: transport::parse_part(protocol, fragment.offset, body)?,
     }))
 }
 

@@ -21,9 +21,22 @@ pub(super) fn parse(protocol: Protocol, body: &[u8]) -> Result<Segment, DropReas
     }
 }
 
-/// Reads the header in the first part of a datagram, which must hold all of it (RFC 1858; RFC 7112):
-/// what is spread over several parts can only be meant to deceive.
-pub(super) fn parse_first(protocol: Protocol, body: &[u8]) -> Result<Segment, DropReason> {
+/// Reads the header in a part of a datagram that starts at `offset`, in bytes. The first part has it,
+/// and must hold all of it (RFC 1858; RFC 7112): what is spread over several parts, or would
+/// overwrite it, can only be meant to deceive.
+pub(super) fn parse_part(
+    protocol: Protocol,
+    offset: u16,
+    body: &[u8],
+) -> Result<Option<Segment>, DropReason> {
+    match (protocol, usize::from(offset)) {
+        (_, 0) => parse_first(protocol, body).map(Some),
+        (Protocol::Tcp, 1..tcp::MIN_HEADER_LEN) => Err(DropReason::FragmentTiny),
+        _ => Ok(None),
+    }
+}
+
+fn parse_first(protocol: Protocol, body: &[u8]) -> Result<Segment, DropReason> {
     let parsed = match protocol {
         Protocol::Tcp => parse_tcp(body),
         Protocol::Udp => parse_udp(body).map(|(segment, _)| segment),
