@@ -6,9 +6,12 @@
 //! cleans up if the test process dies instead (see [`guardian`]). Failures of the harness panic
 //! with what to do about them: there is no caller who could handle them.
 
+pub mod addressing;
 pub mod dns;
 pub mod eventually;
 pub mod fabric;
+pub mod far;
+pub mod forwarding;
 pub mod guardian;
 pub mod load;
 pub mod marathon;
@@ -18,6 +21,10 @@ pub mod nginx;
 pub mod peers;
 pub mod process;
 pub mod programs;
+pub mod server;
+pub mod services;
 pub mod settings;
 pub mod stage;
+pub mod tunnel;
+pub mod two_arm;
 pub mod viaduct;

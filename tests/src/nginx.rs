@@ -27,7 +27,7 @@ impl Nginx {
         let folder = fabric.scratch().join(&name);
         std::fs::create_dir_all(&folder).expect("the scratch folder is writable");
         let file = folder.join("nginx.conf");
-        let text = configuration(&id, port, &folder, &fabric.scratch().join("blob"));
+        let text = configuration(&id, &listen(host, port), &folder, &fabric.scratch().join("blob"));
         std::fs::write(&file, text).expect("the scratch folder is writable");
         let mut command = host.namespace.command("nginx");
         command
@@ -53,8 +53,15 @@ impl Nginx {
     }
 }
 
+/// On every address, so that a VIP on loopback is served too.
+fn listen(host: &Host, port: u16) -> String {
+    let v6 = format!(" listen [::]:{port} backlog=4096;");
+    let v6 = if host.address6.is_some() { &v6 } else { "" };
+    format!("listen {port} backlog=4096;{v6}")
+}
+
 /// One process without workers, so that ending it ends everything.
-fn configuration(id: &str, port: u16, folder: &Path, blob: &Path) -> String {
+fn configuration(id: &str, listen: &str, folder: &Path, blob: &Path) -> String {
     let (folder, blob) = (folder.display(), blob.display());
     format!(
         r#"daemon off;
@@ -62,8 +69,8 @@ master_process off;
 user root;
 pid {folder}/nginx.pid;
 error_log stderr warn;
-events {{ worker_connections 8192; }}
-worker_rlimit_nofile 16384;
+events {{ worker_connections 16384; }}
+worker_rlimit_nofile 17000;
 http {{
     access_log off;
     default_type text/plain;
@@ -76,7 +83,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen {port} backlog=4096;
+        {listen}
         add_header X-Responder "{id}" always;
         location = / {{ return 200 "{id}\n"; }}
         location = /id {{ return 200 "{id}\n"; }}
