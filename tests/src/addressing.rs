@@ -130,8 +130,14 @@ mod tests {
 
     #[test]
     fn a_number_reads_the_same_in_both_families() {
-        assert_eq!(Subnet::FABRIC.at(Family::V4, 101).to_string(), "10.99.0.101");
-        assert_eq!(Subnet::FABRIC.at(Family::V6, 101).to_string(), "fd00:99::101");
+        assert_eq!(
+            Subnet::FABRIC.at(Family::V4, 101).to_string(),
+            "10.99.0.101"
+        );
+        assert_eq!(
+            Subnet::FABRIC.at(Family::V6, 101).to_string(),
+            "fd00:99::101"
+        );
         assert_eq!(vip(Family::V6).to_string(), "2001:db8::10");
         assert_eq!(Subnet::SECOND.cidr(Family::V6), "fd00:99:1::/64");
         assert_eq!(Subnet::FAR.interface(Family::V4, 1), "10.98.0.1/24");

@@ -54,7 +54,9 @@ impl Host {
     #[must_use]
     pub fn addresses(&self) -> Vec<IpAddr> {
         let v6 = self.address6.map(IpAddr::V6);
-        std::iter::once(IpAddr::V4(self.address)).chain(v6).collect()
+        std::iter::once(IpAddr::V4(self.address))
+            .chain(v6)
+            .collect()
     }
 
     /// Its address in a family.
@@ -66,7 +68,12 @@ impl Host {
         let mut addresses = self.addresses().into_iter();
         addresses
             .find(|&address| Family::of(address) == family)
-            .unwrap_or_else(|| panic!("{} has no {family} address: use a dual-stack fabric", self.name))
+            .unwrap_or_else(|| {
+                panic!(
+                    "{} has no {family} address: use a dual-stack fabric",
+                    self.name
+                )
+            })
     }
 
     /// Families that it speaks.
@@ -179,7 +186,8 @@ impl Fabric {
     pub(crate) fn route(&self, host: &Host, to: Subnet, via: Subnet, number: u8) {
         for &family in self.families {
             let (to, gateway) = (to.cidr(family), via.at(family, number));
-            host.namespace.ip(&format!("route replace {to} via {gateway}"));
+            host.namespace
+                .ip(&format!("route replace {to} via {gateway}"));
         }
     }
 

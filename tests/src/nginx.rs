@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::eventually::{eventually, expect};
 use crate::fabric::{Fabric, Host};
+use crate::peers::MANY_FILES;
 use crate::process::Background;
 
 /// A running nginx. It ends when it is dropped.
@@ -27,10 +28,17 @@ impl Nginx {
         let folder = fabric.scratch().join(&name);
         std::fs::create_dir_all(&folder).expect("the scratch folder is writable");
         let file = folder.join("nginx.conf");
-        let text = configuration(&id, &listen(host, port), &folder, &fabric.scratch().join("blob"));
+        let text = configuration(
+            &id,
+            &listen(host, port),
+            &folder,
+            &fabric.scratch().join("blob"),
+        );
         std::fs::write(&file, text).expect("the scratch folder is writable");
-        let mut command = host.namespace.command("nginx");
+        let mut command = host.namespace.command("prlimit");
         command
+            .arg(MANY_FILES)
+            .arg("nginx")
             .arg("-e")
             .arg("stderr")
             .arg("-p")
@@ -70,7 +78,6 @@ user root;
 pid {folder}/nginx.pid;
 error_log stderr warn;
 events {{ worker_connections 16384; }}
-worker_rlimit_nofile 17000;
 http {{
     access_log off;
     default_type text/plain;

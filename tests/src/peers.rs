@@ -12,6 +12,9 @@ use crate::load::Report;
 use crate::process::{self, Background};
 use crate::programs;
 
+/// Raises the limit of open files of a program that has many connections.
+pub(crate) const MANY_FILES: &str = "--nofile=20000:20000";
+
 /// A running server of this crate.
 #[derive(Debug)]
 pub struct Peer {
@@ -112,7 +115,8 @@ pub fn load(host: &Host, words: &str) -> Report {
 }
 
 fn load_command(host: &Host, words: &str) -> Command {
-    let mut command = host.namespace.command(programs::own("load"));
+    let mut command = host.namespace.command("prlimit");
+    command.arg(MANY_FILES).arg(programs::own("load"));
     command.args(words.split_whitespace());
     command
 }

@@ -48,8 +48,15 @@ fn datagrams_of_many_fragments_are_echoed() {
         let words = format!("--protocol udp --size 4000 --target {target} --requests 10");
         let report = load(client, &words);
         assert_eq!(report.answers_of(&echo.id), 10, "{family}: {report}");
-        let counter = if family == Family::V6 { "Ip6ReasmOKs" } else { "IpReasmOKs" };
-        assert!(client.namespace.counter(counter) >= 10, "{family}: no fragments");
+        let counter = if family == Family::V6 {
+            "Ip6ReasmOKs"
+        } else {
+            "IpReasmOKs"
+        };
+        assert!(
+            client.namespace.counter(counter) >= 10,
+            "{family}: no fragments"
+        );
     }
 }
 
@@ -71,7 +78,10 @@ fn a_narrow_link_is_learnt_by_both_ends() {
         let url = format!("http://{}/upload", SocketAddr::from((server, 81)));
         let path = blob.path.display().to_string();
         let answer = client.run(["curl", "-sSgf", "-m", "20", "-T", &path, &url]);
-        assert!(answer.contains(&blob.sha256) && answer.contains(&receiver.id), "{answer}");
+        assert!(
+            answer.contains(&blob.sha256) && answer.contains(&receiver.id),
+            "{answer}"
+        );
         assert_eq!(client.learnt_mtu(server), Some(1400), "{family}: client");
         let learnt = agent.namespace.learnt_mtu(far.client.at(family));
         assert_eq!(learnt, Some(1400), "{family}: server");
@@ -98,8 +108,16 @@ fn ten_thousand_connections_are_open_at_once() {
     let _nginx = Nginx::start(&fabric, agent, 80);
     let words = "--connections 10000 --requests 2 --together --timeout 60s";
     let report = load(client, &format!("{words} --target {}:80", agent.address));
-    assert_eq!((report.sums.ok, report.sums.failed()), (20_000, 0), "{report}");
-    assert_eq!((report.connections, report.peak), (10_000, 10_000), "{report}");
+    assert_eq!(
+        (report.sums.ok, report.sums.failed()),
+        (20_000, 0),
+        "{report}"
+    );
+    assert_eq!(
+        (report.connections, report.peak),
+        (10_000, 10_000),
+        "{report}"
+    );
 }
 
 #[test]

@@ -35,13 +35,21 @@ fn carry(carrier: Carrier, inside: Family, outside: Family) {
     let copy = fabric.scratch().join("copy");
     let copy_name = copy.display().to_string();
     let url = format!("http://{}/blob", std::net::SocketAddr::from((vip, 80)));
-    client.namespace.run(["curl", "-sSgf", "-m", "20", "-o", &copy_name, &url]);
+    client
+        .namespace
+        .run(["curl", "-sSgf", "-m", "20", "-o", &copy_name, &url]);
     assert_eq!(peers::sha256(&copy), blob.sha256);
 
     let all = backend.received();
     assert!(all.len() > 40, "{} packets", all.len());
     for received in all {
-        let Received::Delivered { outer, carrier: found, udp, inner } = received else {
+        let Received::Delivered {
+            outer,
+            carrier: found,
+            udp,
+            inner,
+        } = received
+        else {
             panic!("{received:?}");
         };
         assert_eq!((outer.ttl, outer.destination), (TTL, agent.at(outside)));
@@ -76,11 +84,19 @@ fn the_kernel_says_nothing_about_tunnels() {
     let vip = vip(Family::V4);
     let backend = prepare(&fabric, agent, Mode::Gue, &[vip]);
     let echo = peers::udp_echo_at(&fabric, agent, &backend.listen, 7000);
-    let _encap = Encap::start(&fabric, client, Carrier::GueHeader, vip, agent.at(Family::V4));
+    let _encap = Encap::start(
+        &fabric,
+        client,
+        Carrier::GueHeader,
+        vip,
+        agent.at(Family::V4),
+    );
     let words = format!("--protocol udp --target {vip}:7000 --requests 50");
     assert_eq!(load(client, &words).answers_of(&echo.id), 50);
     eventually("all packets to be printed", || {
-        expect(backend.received().len() >= 50, || format!("{}", backend.received().len()))
+        expect(backend.received().len() >= 50, || {
+            format!("{}", backend.received().len())
+        })
     });
     assert_eq!(agent.namespace.counter("IcmpOutDestUnreachs"), 0);
     assert_eq!(client.namespace.counter("IcmpInDestUnreachs"), 0);

@@ -15,9 +15,9 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use socket2::{Domain, Protocol, Socket, Type};
 use tun_rs::{DeviceBuilder, SyncDevice};
+use viaduct_tests::tunnel::GUE_PORT;
 use viaduct_tests::tunnel::decap::{READY, Received};
 use viaduct_tests::tunnel::outer::open;
-use viaduct_tests::tunnel::GUE_PORT;
 
 /// Ethernet types of IPv4 and IPv6.
 const ETHER_TYPES: [u16; 2] = [0x0800, 0x86dd];

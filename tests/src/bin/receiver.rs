@@ -19,9 +19,7 @@ async fn main() -> Result<()> {
 }
 
 async fn serve(listener: TcpListener, id: String) -> Result<()> {
-    let router = Router::new()
-        .route("/upload", put(upload))
-        .with_state(id);
+    let router = Router::new().route("/upload", put(upload)).with_state(id);
     Ok(axum::serve(listener, router).await?)
 }
 

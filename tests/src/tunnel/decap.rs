@@ -60,6 +60,9 @@ impl Decap {
             process.check_alive()?;
             expect(process.log().contains(READY), || "not ready".into())
         });
+        if host.address6.is_some() {
+            host.namespace.enable_ipv6(TUN);
+        }
         Self { process }
     }
 

@@ -27,7 +27,13 @@ impl Encap {
     /// # Panics
     /// It does not start.
     #[must_use]
-    pub fn start(fabric: &Fabric, client: &Host, carrier: Carrier, vip: IpAddr, to: IpAddr) -> Self {
+    pub fn start(
+        fabric: &Fabric,
+        client: &Host,
+        carrier: Carrier,
+        vip: IpAddr,
+        to: IpAddr,
+    ) -> Self {
         let name = format!("encap-{}", client.name);
         let from = client.at(Family::of(to));
         let carrier = carrier.to_possible_value().expect("every carrier has one");
@@ -39,6 +45,9 @@ impl Encap {
             process.check_alive()?;
             expect(process.log().contains(READY), || "not ready".into())
         });
+        if client.address6.is_some() {
+            client.namespace.enable_ipv6(TUN);
+        }
         let source = client.at(Family::of(vip));
         client
             .namespace

@@ -120,7 +120,11 @@ fn open_ip(bytes: &[u8]) -> Result<Opened<'_>, Fault> {
 }
 
 fn open_udp(bytes: &[u8]) -> Result<Option<Opened<'_>>, Fault> {
-    let header_length = if bytes[0] >> 4 == 6 { 40 } else { usize::from(bytes[0] & 15) * 4 };
+    let header_length = if bytes[0] >> 4 == 6 {
+        40
+    } else {
+        usize::from(bytes[0] & 15) * 4
+    };
     let ports = bytes.get(header_length..header_length + 4);
     if ports.is_none_or(|ports| ports[2..] != GUE_PORT.to_be_bytes()) {
         return Ok(None);
@@ -131,7 +135,12 @@ fn open_udp(bytes: &[u8]) -> Result<Option<Opened<'_>>, Fault> {
     finish(outer, carrier, Some(udp), packet).map(Some)
 }
 
-fn finish(outer: Ip, carrier: Carrier, udp: Option<Udp>, packet: &[u8]) -> Result<Opened<'_>, Fault> {
+fn finish(
+    outer: Ip,
+    carrier: Carrier,
+    udp: Option<Udp>,
+    packet: &[u8],
+) -> Result<Opened<'_>, Fault> {
     let (inner, _) = ip(packet)?;
     if inner.length != packet.len() {
         return Err(malformed(format!(

@@ -150,7 +150,10 @@ mod tests {
                 let mut bad = good.clone();
                 bad[index] ^= 0x10;
                 let opened = open(&bad);
-                assert!(!matches!(opened, Some(Ok(_))), "{carrier:?} {family} {index}");
+                assert!(
+                    !matches!(opened, Some(Ok(_))),
+                    "{carrier:?} {family} {index}"
+                );
             }
         }
     }
@@ -162,7 +165,10 @@ mod tests {
         assert!(!open(&bytes).unwrap().unwrap().udp.unwrap().has_checksum);
         bytes[27] = 1;
         let fault = open(&bytes).unwrap().unwrap_err();
-        assert!(matches!(fault, Fault::UdpChecksum { found: 1, .. }), "{fault}");
+        assert!(
+            matches!(fault, Fault::UdpChecksum { found: 1, .. }),
+            "{fault}"
+        );
     }
 
     #[test]
