@@ -166,9 +166,14 @@ impl Fabric {
     #[must_use]
     pub fn with_vip_routes(self) -> Self {
         for client in &self.clients {
-            self.route(client, Subnet::VIPS, Subnet::FABRIC, VIADUCT_NUMBER);
+            self.route_vips(client);
         }
         self
+    }
+
+    /// Sends one host's packets to the VIPs' documentation prefixes to Viaduct.
+    pub fn route_vips(&self, host: &Host) {
+        self.route(host, Subnet::VIPS, Subnet::FABRIC, VIADUCT_NUMBER);
     }
 
     /// Families of its hosts.

@@ -141,6 +141,16 @@ impl Namespace {
         after.split_whitespace().next()?.parse().ok()
     }
 
+    /// Makes this namespace's kernel forget every path MTU that it has learnt: what it knows
+    /// shows in the segment size that it announces, and would spare the other side its lesson.
+    ///
+    /// # Panics
+    /// `ip` fails.
+    pub fn forget_mtus(&self) {
+        self.ip("-4 route flush cache");
+        self.ip("-6 route flush cache");
+    }
+
     /// Whether something listens on this port: `tcp` or `udp`.
     #[must_use]
     pub fn is_listening(&self, protocol: &str, port: u16) -> bool {

@@ -1,5 +1,5 @@
 //! nginx as a task: one process on one port of one host, with its own configuration, that says who
-//! it is at `/` and `/id` and serves a large file at `/blob`.
+//! it is at `/` and `/id`, who asks at `/from`, and serves a large file at `/blob`.
 
 use std::path::Path;
 
@@ -94,6 +94,7 @@ http {{
         add_header X-Responder "{id}" always;
         location = / {{ return 200 "{id}\n"; }}
         location = /id {{ return 200 "{id}\n"; }}
+        location = /from {{ return 200 "$remote_addr\n"; }}
         location = /blob {{ alias {blob}; }}
     }}
 }}

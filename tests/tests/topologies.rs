@@ -15,6 +15,7 @@ use viaduct_tests::far::Far;
 use viaduct_tests::nginx::Nginx;
 use viaduct_tests::peers::{self, Blob, load};
 use viaduct_tests::process::Background;
+use viaduct_tests::transfer::{download, upload};
 use viaduct_tests::two_arm;
 
 fn answers(client: &Host, protocol: &str, to: IpAddr, port: u16) -> u64 {
@@ -69,22 +70,19 @@ fn a_narrow_link_is_learnt_by_both_ends() {
     let _nginx = Nginx::start(&fabric, agent, 80);
     let receiver = peers::receiver(&fabric, agent, 81);
     for family in Family::ALL {
-        let (client, server) = (&far.client.namespace, agent.at(family));
-        let copy = fabric.scratch().join("copy");
-        let copy_name = copy.display().to_string();
-        let url = format!("http://{}/blob", SocketAddr::from((server, 80)));
-        client.run(["curl", "-sSgf", "-m", "20", "-o", &copy_name, &url]);
-        assert_eq!(peers::sha256(&copy), blob.sha256);
-        let url = format!("http://{}/upload", SocketAddr::from((server, 81)));
-        let path = blob.path.display().to_string();
-        let answer = client.run(["curl", "-sSgf", "-m", "20", "-T", &path, &url]);
-        assert!(
-            answer.contains(&blob.sha256) && answer.contains(&receiver.id),
-            "{answer}"
-        );
-        assert_eq!(client.learnt_mtu(server), Some(1400), "{family}: client");
-        let learnt = agent.namespace.learnt_mtu(far.client.at(family));
+        let (client, server) = (&far.client, agent.at(family));
+        let forget = || {
+            client.namespace.forget_mtus();
+            agent.namespace.forget_mtus();
+        };
+        forget();
+        download(&fabric, client, (server, 80).into(), &blob);
+        let learnt = agent.namespace.learnt_mtu(client.at(family));
         assert_eq!(learnt, Some(1400), "{family}: server");
+        forget();
+        upload(client, (server, 81).into(), &blob, &receiver.id);
+        let learnt = client.namespace.learnt_mtu(server);
+        assert_eq!(learnt, Some(1400), "{family}: client");
     }
 }
 

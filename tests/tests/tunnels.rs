@@ -11,6 +11,7 @@ use viaduct_tests::fabric::Fabric;
 use viaduct_tests::forwarding::{Mode, prepare};
 use viaduct_tests::nginx::Nginx;
 use viaduct_tests::peers::{self, Blob, load};
+use viaduct_tests::transfer::download;
 use viaduct_tests::tunnel::decap::Received;
 use viaduct_tests::tunnel::encap::Encap;
 use viaduct_tests::tunnel::outer::Carrier;
@@ -32,13 +33,7 @@ fn carry(carrier: Carrier, inside: Family, outside: Family) {
     let target = std::net::SocketAddr::from((vip, 7000));
     let words = format!("--protocol udp --target {target} --requests 20");
     assert_eq!(load(client, &words).answers_of(&echo.id), 20);
-    let copy = fabric.scratch().join("copy");
-    let copy_name = copy.display().to_string();
-    let url = format!("http://{}/blob", std::net::SocketAddr::from((vip, 80)));
-    client
-        .namespace
-        .run(["curl", "-sSgf", "-m", "20", "-o", &copy_name, &url]);
-    assert_eq!(peers::sha256(&copy), blob.sha256);
+    download(&fabric, client, (vip, 80).into(), &blob);
 
     let all = backend.received();
     assert!(all.len() > 40, "{} packets", all.len());
