@@ -21,7 +21,7 @@ require_root() {
 required_packages() {
     printf '%s\n' build-essential pkg-config clang libclang-dev dpdk libdpdk-dev
     printf '%s\n' iproute2 iputils-ping iputils-arping util-linux procps nginx-light curl \
-        bind9-dnsutils ethtool python3 shellcheck
+        bind9-dnsutils dnsmasq-base ethtool iperf3 python3 shellcheck
 }
 
 # bindgen loads libclang at run time and has to be told which when there are several LLVMs.

@@ -18,6 +18,7 @@ pub mod iperf;
 pub mod load;
 pub mod marathon;
 pub mod metrics;
+pub mod name_server;
 pub mod namespace;
 pub mod nginx;
 pub mod peers;

@@ -44,6 +44,13 @@ impl Entry {
         self.push(backend.into())
     }
 
+    /// With this backend and no other.
+    #[must_use]
+    pub fn only(self, address: IpAddr, port: u16) -> Self {
+        self.set("backends", Vec::<Value>::new())
+            .backend(address, port)
+    }
+
     /// With another key, such as `mode` or `no_backend`.
     #[must_use]
     pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
