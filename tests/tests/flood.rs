@@ -8,9 +8,11 @@
 //! ```
 #![allow(clippy::print_stdout)]
 
+use std::net::SocketAddr;
+
 use viaduct_tests::addressing::{Family, vip};
 use viaduct_tests::eventually::{eventually, expect};
-use viaduct_tests::fabric::{FABRIC, Fabric};
+use viaduct_tests::fabric::{FABRIC, Fabric, Host};
 use viaduct_tests::flood::{Flood, SOURCES};
 use viaduct_tests::load::Report;
 use viaduct_tests::nginx::Nginx;
@@ -28,22 +30,25 @@ fn rate(report: &Report) -> f64 {
     report.sums.ok as f64 * 1000.0 / report.elapsed_ms as f64
 }
 
-#[test]
-fn no_established_connection_breaks() {
+/// A service with one backend, a client, and who answers nothing to the flood's sources.
+fn stage() -> (Scene, Nginx, Host, SocketAddr) {
     let fabric = Fabric::new(2, 1).with_vip_routes();
-    for host in fabric.agents.iter().map(|agent| &agent.namespace) {
-        host.ip(&format!("route add blackhole {SOURCES}"));
-    }
-    fabric
-        .namespace
-        .ip(&format!("route add blackhole {SOURCES}"));
     let (client, agent) = (fabric.clients[0].clone(), fabric.agents[0].clone());
-    let _nginx = Nginx::start(&fabric, &agent, 80);
-    let target = std::net::SocketAddr::from((vip(Family::V4), 80));
+    for namespace in [&agent.namespace, &fabric.namespace] {
+        namespace.ip(&format!("route add blackhole {SOURCES}"));
+    }
+    let nginx = Nginx::start(&fabric, &agent, 80);
+    let target = SocketAddr::from((vip(Family::V4), 80));
     let entry = Entry::new(target.ip(), 80, "tcp").backend(agent.at(Family::V4), 80);
     let gateway = FABRIC.to_string();
     let scene = Scene::with(fabric, &[entry], |s| s.port(0, "gateway", gateway));
     scene.wait(target, "tcp", 1);
+    (scene, nginx, client, target)
+}
+
+#[test]
+fn no_established_connection_breaks() {
+    let (scene, _nginx, client, target) = stage();
 
     // 20 connections at 25 requests a second are 1500 packets a second at most.
     let words = format!("--target {target} --connections 20 --interval 40ms --timeout 10s");
@@ -71,13 +76,19 @@ fn no_established_connection_breaks() {
         times >= 10.0,
         "too small a flood: {flood:?} against {report}"
     );
-    let after = load(
-        &client,
-        &format!("--target {target} --one-shot --requests 5"),
-    );
+}
+
+/// Connections that were never finished make room for real ones.
+#[test]
+fn new_connections_are_made_when_it_is_over() {
+    let (scene, nginx, client, target) = stage();
+    let sent = Flood::start(&scene.fabric, &scene.fabric.clients[1], target, BOUNDS).finish();
+    assert!(sent.sent > 100_000, "more than there are flows: {sent:?}");
+    let words = format!("--target {target} --one-shot --requests 20");
+    let after = load(&client, &words);
     assert_eq!(
-        after.sums.failed(),
-        0,
-        "no new connections after it: {after}"
+        (after.answers_of(&nginx.id), after.sums.failed()),
+        (20, 0),
+        "{after}"
     );
 }

@@ -1,11 +1,13 @@
 //! A bounded SYN flood from made-up sources, for the tests' namespaces only. It stops after so many
 //! packets or so many seconds, whichever is first, and prints one JSON line.
 //!
-//! It refuses to run in the machine's own network namespace, and towards addresses that are not
-//! private or for documentation. Sources are of 198.18.0.0/15 (RFC 2544), which is routed nowhere.
+//! It refuses to run anywhere but in a namespace that the harness has named, and towards addresses
+//! that are not private or for documentation. Sources are of 198.18.0.0/15 (RFC 2544), which is routed nowhere.
 
+use std::fs::{DirEntry, Metadata};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -56,16 +58,27 @@ fn main() -> Result<()> {
 }
 
 fn refuse_outside_of_tests(target: Ipv4Addr) -> Result<()> {
-    let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net"));
     ensure!(
-        namespace("self")? != namespace("1")?,
-        "this is the machine's own network: a flood runs only in a namespace of its own"
+        is_in_namespace_of_tests()?,
+        "this is no network namespace of the tests: a flood runs only in one of those"
     );
     ensure!(
         target.is_private() || target.is_documentation() || target.octets()[0] == 11,
         "{target} is no address of the tests: a flood goes to private or documentation addresses"
     );
     Ok(())
+}
+
+/// Whether this process's namespace is one that `ip netns` lists under a name of the tests.
+fn is_in_namespace_of_tests() -> Result<bool> {
+    let own = std::fs::metadata("/proc/self/ns/net")?;
+    let is_own = |file: &DirEntry| {
+        let of_tests = file.file_name().to_string_lossy().starts_with("vd-");
+        let same = |it: Metadata| (it.dev(), it.ino()) == (own.dev(), own.ino());
+        of_tests && file.metadata().is_ok_and(same)
+    };
+    let names = std::fs::read_dir("/run/netns").context("there are no named namespaces")?;
+    Ok(names.flatten().any(|file| is_own(&file)))
 }
 
 fn flood(arguments: &Arguments, wire: &Socket, start: Instant) -> Result<u64> {
