@@ -131,6 +131,7 @@ const FUNCTIONS: &[&str] = &[
     // EAL
     "rte_eal_init",
     "rte_eal_cleanup",
+    "rte_eal_hotplug_add",
     "rte_eal_get_runtime_dir",
     "rte_strerror",
     "rte_version",
@@ -156,6 +157,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_macaddr_get",
     "rte_eth_promiscuous_enable",
     "rte_eth_promiscuous_disable",
+    "rte_eth_allmulticast_enable",
     "rte_eth_link_get_nowait",
     "rte_eth_stats_get",
     "rte_eth_xstats_get",

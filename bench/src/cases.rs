@@ -8,8 +8,8 @@ use std::time::Instant;
 use dataplane::Protocol;
 use dataplane::clock::{TickSpan, Ticks};
 use dataplane::counters::WorkerCounters;
-use dataplane::network::{Attachment, Interface, Network, PortRange, SnatAddresses, Subnet};
-use dataplane::pipeline::Pipeline;
+use dataplane::network::{Attachment, Interface, Network, SnatAddresses, Subnet};
+use dataplane::pipeline::{Parts, Pipeline};
 use dataplane::table::publication::{Publisher, channel};
 use dataplane::table::{
     Backend, BackendSlot, Epoch, Policy, Service, ServiceSlot, Table, Timeouts,
@@ -36,6 +36,8 @@ pub(crate) struct Case {
     now: Ticks,
     /// Whether time passes between rounds so that all flows expire.
     forget: bool,
+    /// What the neighbors say when they are asked.
+    replies: Vec<Vec<u8>>,
     _tables: Publisher<Table>,
 }
 
@@ -72,13 +74,25 @@ impl Case {
         let counters = Arc::new(WorkerCounters::new(1, 8));
         let reader = readers.remove(0);
         let id = WorkerId(0);
-        let pipeline = Pipeline::new(id, network, reader, counters, flows, Ticks(0));
+        let pipeline = Pipeline::new(
+            Parts {
+                worker: id,
+                network,
+                tables: reader,
+                counters,
+                flows,
+                half_open: flows,
+                steering: Vec::new(),
+            },
+            Ticks(0),
+        );
         let worker = Worker::new(id, Ring::new(packets), pipeline, mailboxes(1));
         let mut case = Self {
             name,
             worker,
             now: Ticks(0),
             forget: false,
+            replies: vec![],
             _tables: tables,
         };
         case.warm_up();
@@ -99,15 +113,19 @@ impl Case {
         let ring = self.worker.io_mut();
         let asked = std::mem::take(&mut ring.sent);
         ring.keep = false;
-        let replies: Vec<_> = asked.iter().filter_map(|frame| arp_reply(frame)).collect();
-        if !replies.is_empty() {
-            let packets = ring.swap(replies);
-            ring.budget = ring.len();
-            self.drain();
-            self.worker.io_mut().load(packets);
-        }
+        self.replies = asked.iter().filter_map(|frame| arp_reply(frame)).collect();
+        self.answer();
         self.worker.io_mut().budget = packets;
         self.drain();
+    }
+
+    /// Lets the neighbors be heard: they stay reachable however much time passes.
+    fn answer(&mut self) {
+        let ring = self.worker.io_mut();
+        let packets = ring.swap(self.replies.clone());
+        ring.budget = ring.len();
+        self.drain();
+        self.worker.io_mut().load(packets);
     }
 
     fn drain(&mut self) {
@@ -121,6 +139,7 @@ impl Case {
             while self.worker.pipeline().flows() > 0 {
                 self.worker.turn(self.now);
             }
+            self.answer();
         }
         self.worker.io_mut().budget = PACKETS;
         let begin = Instant::now();
@@ -142,18 +161,15 @@ fn network() -> Network {
                 gateway: Some(Ipv4Addr::new(10, 0, 0, 254)),
             }),
             ipv6: None,
+            host_port: None,
         }],
         // Room for a million flows towards three backends.
         snat: SnatAddresses {
             ipv4: (100..132).map(|n| Ipv4Addr::new(10, 0, 0, n)).collect(),
             ipv6: vec![],
         },
-        gue_port: 6080,
-        snat_ports: PortRange {
-            first: 1024,
-            last: 65535,
-        },
         workers: 1,
+        ..Network::default()
     }
 }
 

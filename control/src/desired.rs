@@ -5,11 +5,15 @@
 //! reconcile loop merges the newest good snapshot of every source. Nothing here knows where
 //! a value came from beyond the text in `origin`, or what becomes of it.
 
+mod options;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use dataplane::Protocol;
+
+pub use options::{Options, Prefixes, TimeoutOptions};
 
 /// Who a service's traffic is for: a name that Viaduct allocates an address to, or an address.
 ///
@@ -66,6 +70,15 @@ pub struct Backend {
 /// Backends of one service by address. The same address twice is one backend.
 pub type Backends = BTreeMap<SocketAddr, Backend>;
 
+/// What a source wants of one service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Who serves it.
+    pub backends: Backends,
+    /// How it is balanced, where that is not by the defaults.
+    pub options: Options,
+}
+
 /// A label or entry that could not be used; the rest of its source was.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -85,7 +98,7 @@ pub struct Problem {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Services by identity. A service without backends is allowed: its name keeps its address.
-    pub services: BTreeMap<ServiceKey, Backends>,
+    pub services: BTreeMap<ServiceKey, Service>,
     /// What was skipped, sorted.
     pub problems: Vec<Problem>,
 }

@@ -19,8 +19,6 @@ use crate::metrics::{Metrics, PacketCollector};
 use crate::plan::Planner;
 use crate::reconcile::{Parts, Reconciler};
 use crate::sources::{self, Source};
-use crate::vip::allocator::Allocator;
-use crate::vip::pool::Pool;
 use crate::{api, dns, host, settings};
 
 /// How long servers may take to end what they are doing.
@@ -45,12 +43,9 @@ pub async fn run(config: Config, eal_arguments: Vec<String>) -> anyhow::Result<(
     let packets = PacketCollector::new(dataplane.ports(), dataplane.counters().to_vec());
     let parts = Parts {
         sources: start_sources(&config, &shutdown)?,
-        own: settings::own(&config),
-        allocator: Allocator::new(pool(&config)),
-        planner: Planner::new(
-            settings::timeouts(&config.timeouts),
-            settings::BACKEND_SLOTS,
-        ),
+        site: settings::site(&config),
+        allocators: settings::allocators(&config.vips),
+        planner: Planner::new(settings::defaults(&config), settings::BACKEND_SLOTS),
         dataplane,
         names,
         zone: config.vips.zone.as_str().to_owned(),
@@ -128,13 +123,6 @@ fn kernel_side(mut mac: [u8; 6]) -> [u8; 6] {
     mac[0] = (mac[0] | 0x02) & !0x01;
     mac[1] ^= 0xff;
     mac
-}
-
-fn pool(config: &Config) -> Pool {
-    let range = &config.vips.pool;
-    let text = format!("{}-{}", range.first(), range.last());
-    text.parse()
-        .expect("the configuration's check has seen a valid range")
 }
 
 fn start_sources(config: &Config, shutdown: &CancellationToken) -> anyhow::Result<Vec<Source>> {

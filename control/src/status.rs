@@ -1,10 +1,14 @@
 //! What the outside may see of the running process: written by the reconcile loop, read by
 //! the API, the metrics and the readiness probes. Plain values that serialise as the API's JSON.
 
+mod policy;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+
+pub use policy::{PolicyStatus, TimeoutStatus};
 
 /// One service as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +22,9 @@ pub struct ServiceStatus {
     pub port: u16,
     /// `tcp` or `udp`.
     pub protocol: String,
+    /// How it is balanced.
+    #[serde(default)]
+    pub policy: PolicyStatus,
     /// Flows made since start, over all backends.
     pub flows_total: u64,
     /// Its backends, by address.
@@ -78,6 +85,46 @@ pub struct SourceStatus {
     pub fault: Option<String>,
 }
 
+/// A port: its link, and what its driver has counted since it was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortStatus {
+    /// Name in the configuration.
+    pub name: String,
+    /// Whether frames can pass; `None` if the driver does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up: Option<bool>,
+    /// Why they cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// Bit/s, by the driver's word; virtual drivers make one up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speed_bits: Option<u64>,
+    /// Packets lost because no worker took them in time.
+    pub rx_missed_total: u64,
+    /// Packets received in error.
+    pub rx_errors_total: u64,
+    /// Packets lost for want of packet buffers.
+    pub rx_no_buffer_total: u64,
+    /// Packets that could not be sent.
+    pub tx_errors_total: u64,
+}
+
+/// One of Viaduct's own addresses, or of NAT's, on one interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressStatus {
+    /// Name of the port.
+    pub port: String,
+    /// VLAN of the interface, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
+    /// The address.
+    pub address: String,
+    /// Another station has it: Viaduct does not answer for it.
+    pub duplicate: bool,
+    /// How often another station has said that it has it.
+    pub conflicts_total: u64,
+}
+
 /// A point in time of the whole process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -89,6 +136,12 @@ pub struct Status {
     pub problems: Vec<ProblemStatus>,
     /// Sources by name.
     pub sources: Vec<SourceStatus>,
+    /// Ports in the configuration's order.
+    #[serde(default)]
+    pub ports: Vec<PortStatus>,
+    /// Own addresses, by interface.
+    #[serde(default)]
+    pub addresses: Vec<AddressStatus>,
 }
 
 /// Reads the newest [`Status`].

@@ -91,7 +91,20 @@ pub struct VerdictCounters {
     pub handoff: Counter,
     /// Learned from.
     pub absorb: Counter,
+    /// Given to the host's stack.
+    pub punt: Counter,
+    /// Sent for the host's stack.
+    pub from_host: Counter,
     drops: Box<[Counter]>,
+}
+
+/// One of Viaduct's own addresses on one interface; counted by the worker that probes for it.
+#[derive(Debug, Default)]
+pub struct OwnAddressCounters {
+    /// How often another station has said that it has the address.
+    pub conflicts: Counter,
+    /// 1 if it is another station's: a gauge.
+    pub duplicate: Counter,
 }
 
 /// Everything that one worker counts.
@@ -107,14 +120,22 @@ pub struct WorkerCounters {
     pub holding: Counter,
     /// Packets that the data plane started itself (ARP requests).
     pub originated: Counter,
+    /// Dropped packets whose sender was told, by a TCP RST or an ICMP error.
+    pub refusals_sent: Counter,
     /// Flows made.
     pub flows_created: Counter,
     /// Flows that ended: refused, or idle for too long.
     pub flows_ended: Counter,
+    /// Half-open flows that made room for others.
+    pub flows_evicted_half_open: Counter,
+    /// Idle flows that made room for others, though their timeouts allowed them to stay.
+    pub flows_evicted_idle: Counter,
     /// Turns of the loop that found packets.
     pub busy_turns: Counter,
     /// Turns of the loop that found none.
     pub idle_turns: Counter,
+    /// In the order of [`crate::neighbor::own_addresses`].
+    pub own_addresses: Box<[OwnAddressCounters]>,
     backends: Box<[BackendCounters]>,
 }
 
@@ -137,7 +158,10 @@ impl VerdictCounters {
             Verdict::Reply(_) => self.reply.add(1),
             Verdict::Handoff(_) => self.handoff.add(1),
             Verdict::Absorb => self.absorb.add(1),
-            Verdict::Hold => {}
+            Verdict::Punt(_) => self.punt.add(1),
+            Verdict::FromHost(_) => self.from_host.add(1),
+            Verdict::Hold | Verdict::HoldFragment => {}
+            Verdict::Refuse(reason, _) => self.dropped(reason).add(1),
             Verdict::Drop(reason) => self.dropped(reason).add(1),
         }
     }
@@ -145,7 +169,14 @@ impl VerdictCounters {
     /// Packets that have had a verdict.
     #[must_use]
     pub fn total(&self) -> u64 {
-        let kept = [&self.forward, &self.reply, &self.handoff, &self.absorb];
+        let kept = [
+            &self.forward,
+            &self.reply,
+            &self.handoff,
+            &self.absorb,
+            &self.punt,
+            &self.from_host,
+        ];
         kept.into_iter().chain(&self.drops).map(Counter::get).sum()
     }
 }
@@ -162,15 +193,30 @@ impl WorkerCounters {
                 reply: Counter::default(),
                 handoff: Counter::default(),
                 absorb: Counter::default(),
+                punt: Counter::default(),
+                from_host: Counter::default(),
                 drops: zeros(DropReason::ALL.len()),
             },
             holding: Counter::default(),
             originated: Counter::default(),
+            refusals_sent: Counter::default(),
             flows_created: Counter::default(),
             flows_ended: Counter::default(),
+            flows_evicted_half_open: Counter::default(),
+            flows_evicted_idle: Counter::default(),
             busy_turns: Counter::default(),
             idle_turns: Counter::default(),
+            own_addresses: zeros(0),
             backends: zeros(backend_slots),
+        }
+    }
+
+    /// The same, with counters for this many of Viaduct's own addresses.
+    #[must_use]
+    pub fn with_own_addresses(self, count: usize) -> Self {
+        Self {
+            own_addresses: zeros(count),
+            ..self
         }
     }
 

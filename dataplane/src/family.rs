@@ -5,9 +5,10 @@
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 
 use crate::flow::key::Address;
-use crate::network::{Attachment, Interface, SnatAddresses};
+use crate::network::{Attachment, Interface, Pools, SnatAddresses};
 
 /// An address of one family, and where things of that family are.
 pub trait Family: Address + Into<IpAddr> + Ord + Hash {
@@ -24,6 +25,8 @@ pub trait Family: Address + Into<IpAddr> + Ord + Hash {
     fn is_own(interface: &Interface, address: Self) -> bool;
     /// Source addresses of this family.
     fn snat(addresses: &SnatAddresses) -> &[Self];
+    /// Where named VIPs of this family have their addresses.
+    fn pool(pools: &Pools) -> Option<&RangeInclusive<Self>>;
 }
 
 impl Family for Ipv4Addr {
@@ -50,6 +53,10 @@ impl Family for Ipv4Addr {
 
     fn snat(addresses: &SnatAddresses) -> &[Self] {
         &addresses.ipv4
+    }
+
+    fn pool(pools: &Pools) -> Option<&RangeInclusive<Self>> {
+        pools.ipv4.as_ref()
     }
 }
 
@@ -78,5 +85,9 @@ impl Family for Ipv6Addr {
 
     fn snat(addresses: &SnatAddresses) -> &[Self] {
         &addresses.ipv6
+    }
+
+    fn pool(pools: &Pools) -> Option<&RangeInclusive<Self>> {
+        pools.ipv6.as_ref()
     }
 }

@@ -5,10 +5,15 @@
 //! (see [`crate::neighbor`]).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 
 use crate::family::Family;
+use crate::flow::hash::Seed;
+use crate::table::Refusal;
 use crate::wire::MacAddr;
 use crate::wire::ethernet::VlanId;
+use crate::wire::nd;
+use crate::wire::tunnel::{GUE_PORT, GueVariant, OuterDscp};
 use crate::worker::WorkerId;
 
 /// Index of an interface in [`Network::interfaces`].
@@ -66,24 +71,38 @@ pub struct Interface {
     pub ipv4: Option<Attachment<Ipv4Addr>>,
     /// Its IPv6 address, if it speaks IPv6, besides its link-local one.
     pub ipv6: Option<Attachment<Ipv6Addr>>,
+    /// The port by which the host's own stack shares this interface, if it does.
+    pub host_port: Option<usize>,
 }
 
 impl Interface {
+    /// An untagged interface of a port, without addresses yet.
+    #[must_use]
+    pub fn new(port: usize, mac: MacAddr) -> Self {
+        Self {
+            port,
+            vlan: None,
+            mac,
+            mtu: 1500,
+            ipv4: None,
+            ipv6: None,
+            host_port: None,
+        }
+    }
+
+    /// Its own address of the family of `other`, if it has one.
+    #[must_use]
+    pub fn address_towards(&self, other: IpAddr) -> Option<IpAddr> {
+        match other {
+            IpAddr::V4(_) => self.ipv4.map(|own| own.address.into()),
+            IpAddr::V6(_) => self.ipv6.map(|own| own.address.into()),
+        }
+    }
+
     /// Its link-local IPv6 address (RFC 4291, appendix A).
     #[must_use]
     pub fn link_local(&self) -> Ipv6Addr {
-        let [a, b, c, d, e, f] = self.mac.0;
-        let word = |high, low| u16::from_be_bytes([high, low]);
-        Ipv6Addr::new(
-            0xfe80,
-            0,
-            0,
-            0,
-            word(a ^ 2, b),
-            word(c, 0xff),
-            word(0xfe, d),
-            word(e, f),
-        )
+        nd::link_local(self.mac)
     }
 }
 
@@ -139,6 +158,36 @@ pub struct SnatAddresses {
     pub ipv6: Vec<Ipv6Addr>,
 }
 
+/// Where named VIPs have their addresses: all of it is Viaduct's to answer for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pools {
+    /// Of IPv4.
+    pub ipv4: Option<RangeInclusive<Ipv4Addr>>,
+    /// Of IPv6.
+    pub ipv6: Option<RangeInclusive<Ipv6Addr>>,
+}
+
+/// What all tunnels have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tunnels {
+    /// UDP destination port of Generic UDP Encapsulation.
+    pub gue_port: u16,
+    /// Its variant.
+    pub gue_variant: GueVariant,
+    /// DSCP of outer headers.
+    pub dscp: OuterDscp,
+}
+
+impl Default for Tunnels {
+    fn default() -> Self {
+        Self {
+            gue_port: GUE_PORT,
+            gue_variant: GueVariant::Direct,
+            dscp: OuterDscp::Copy,
+        }
+    }
+}
+
 /// Everything that stays the same from start to stop.
 #[derive(Clone, Debug)]
 pub struct Network {
@@ -148,10 +197,18 @@ pub struct Network {
     pub snat: SnatAddresses,
     /// Their ports, over all workers.
     pub snat_ports: PortRange,
-    /// Destination port of Generic UDP Encapsulation.
-    pub gue_port: u16,
+    /// Addresses of VIPs that may not be there now.
+    pub pools: Pools,
+    /// How clients are told that a VIP, or an address of the pools, has no such service.
+    pub refusal: Refusal,
+    /// How tunnels are made.
+    pub tunnels: Tunnels,
+    /// Neighbors whose Ethernet addresses are configured.
+    pub static_neighbors: Vec<(InterfaceIndex, IpAddr, MacAddr)>,
     /// Number of workers.
     pub workers: usize,
+    /// By which workers agree on who does what; secret, so that nobody can send all to one.
+    pub seed: Seed,
 }
 
 /// How to reach an address: by which interface, and which neighbor there.
@@ -163,7 +220,35 @@ pub struct Route {
     pub next_hop: IpAddr,
 }
 
+impl Default for Network {
+    /// One worker, no interfaces, all unprivileged ports.
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            snat: SnatAddresses::default(),
+            snat_ports: PortRange {
+                first: 1024,
+                last: 65535,
+            },
+            pools: Pools::default(),
+            refusal: Refusal::default(),
+            tunnels: Tunnels::default(),
+            static_neighbors: Vec::new(),
+            workers: 1,
+            seed: Seed::random(),
+        }
+    }
+}
+
 impl Network {
+    /// The worker that a hash falls to.
+    #[inline]
+    #[must_use]
+    pub fn worker_of(&self, hash: u64) -> WorkerId {
+        // The upper half of the product: no division.
+        WorkerId(((u128::from(hash) * self.workers as u128) >> 64) as u8)
+    }
+
     /// The interface with this index.
     ///
     /// # Panics
@@ -180,6 +265,17 @@ impl Network {
             .interfaces
             .iter()
             .position(|i| i.port == port && i.vlan == vlan)?;
+        Some(InterfaceIndex(index as u8))
+    }
+
+    /// The interface that the host's stack uses by this port, if the port is for that.
+    #[inline]
+    #[must_use]
+    pub fn host_port(&self, port: usize) -> Option<InterfaceIndex> {
+        let index = self
+            .interfaces
+            .iter()
+            .position(|i| i.host_port == Some(port))?;
         Some(InterfaceIndex(index as u8))
     }
 
@@ -216,6 +312,12 @@ impl Network {
         self.interfaces.iter().any(|i| A::is_own(i, address))
     }
 
+    /// True for addresses of the pools, whether or not they are VIPs now.
+    #[must_use]
+    pub fn is_in_pool<A: Family>(&self, address: A) -> bool {
+        A::pool(&self.pools).is_some_and(|pool| pool.contains(&address))
+    }
+
     /// True for the source addresses of `nat` mode.
     #[must_use]
     pub fn is_snat<A: Family>(&self, address: A) -> bool {
@@ -242,6 +344,7 @@ mod tests {
                 gateway: gateway.map(Ipv4Addr::from),
             }),
             ipv6: None,
+            host_port: None,
         }
     }
 
@@ -254,8 +357,7 @@ mod tests {
             ],
             snat: SnatAddresses::default(),
             snat_ports: PortRange { first: 1, last: 2 },
-            gue_port: 6080,
-            workers: 1,
+            ..Network::default()
         };
         let to = |address: [u8; 4]| {
             network

@@ -3,14 +3,8 @@
 //! [`DropReason`] comes from one table: the enum, the metric label, the row in
 //! `docs/drop-reasons.md` and the packet case that shows it all follow from it.
 
-use crate::frame::BURST;
 use crate::network::InterfaceIndex;
 use crate::worker::WorkerId;
-
-const _: () = assert!(
-    BURST <= 64,
-    "a burst's outcomes fit the bit sets that describe it"
-);
 
 /// Makes [`DropReason`] and what is said of each reason.
 macro_rules! drop_reasons {
@@ -52,29 +46,43 @@ drop_reasons! {
     Truncated "truncated" "parse" "The frame is shorter than the headers that it announces.";
     NotForUs "not_for_us" "parse" "The Ethernet destination is neither the port's address nor, for ARP, broadcast. A bridge that floods does this.";
     Vlan "vlan" "parse" "The frame's VLAN is not the port's.";
-    EtherType "ethertype" "parse" "Neither IPv4 nor ARP.";
+    EtherType "ethertype" "parse" "Neither IPv4, IPv6 nor ARP.";
     ArpInvalid "arp_invalid" "parse" "Not an ARP request or reply for IPv4 over Ethernet, or one whose sender cannot be.";
+    AddressConflict "address_conflict" "parse" "Another station says by ARP or Neighbor Discovery that it has an address of Viaduct's. The log names the address; take it from one of them.";
     Ipv4Header "ipv4_header" "parse" "The version is not 4, or the header length is below 20 bytes.";
     Ipv4Length "ipv4_length" "parse" "The total length is shorter than the header or longer than the frame.";
     Ipv4Checksum "ipv4_checksum" "parse" "The header's checksum is wrong.";
     Ipv4Source "ipv4_source" "parse" "The source is no unicast address, or one of Viaduct's own.";
-    Fragment "fragment" "parse" "A fragment of a datagram. Fragments are not balanced yet: keep the path's MTU uniform.";
-    Protocol "protocol" "parse" "Neither TCP, UDP nor ICMP.";
+    Ipv6Header "ipv6_header" "parse" "The version is not 6.";
+    Ipv6Length "ipv6_length" "parse" "The payload length is longer than the frame.";
+    Ipv6Source "ipv6_source" "parse" "The source is no unicast address, or one of Viaduct's own.";
+    Ipv6Extensions "ipv6_extensions" "parse" "Extension headers that are malformed, too many, or forbidden (routing type 0).";
+    FragmentTiny "fragment_tiny" "parse" "The first part of a datagram does not hold its transport header.";
+    Protocol "protocol" "parse" "Neither TCP, UDP nor ICMP, or a fragment of something else than TCP and UDP.";
     TcpHeader "tcp_header" "parse" "The TCP header length is below 20 bytes or beyond the packet.";
     TcpFlags "tcp_flags" "parse" "A combination of TCP flags that no connection has.";
     UdpLength "udp_length" "parse" "The UDP length is below 8 bytes or beyond the packet.";
-    IcmpChecksum "icmp_checksum" "parse" "An echo request whose checksum is wrong.";
-    IcmpType "icmp_type" "parse" "An ICMP message other than an echo request.";
+    IcmpChecksum "icmp_checksum" "parse" "An ICMP message whose checksum is wrong.";
+    NdInvalid "nd_invalid" "parse" "A Neighbor Discovery message that breaks its rules (RFC 4861), such as one that has come through a router.";
     TtlExpired "ttl_expired" "flow" "The packet may make no further hop.";
     NotLocal "not_local" "service" "The destination is none of Viaduct's addresses: something routes other traffic here.";
     NoService "no_service" "service" "The address is Viaduct's, but no service has this port and protocol.";
+    SourceDenied "source_denied" "service" "The service's `allow` and `deny` do not let this client in.";
+    FlowLimit "flow_limit" "service" "The service has as many flows as its `flows` allows. Raise it, or shorten the service's `timeouts`.";
+    RateLimit "rate_limit" "service" "More new flows in a second than the service's `new_flows_per_second` allows.";
     NoBackend "no_backend" "service" "The service has no backend that takes new flows.";
     NoFlow "no_flow" "flow" "A TCP packet of no known connection that does not open one, or a reply to a flow that has ended.";
+    BackendGone "backend_gone" "flow" "The connection's backend is no longer there, and its service resets such connections.";
+    IcmpUnrelated "icmp_unrelated" "flow" "An ICMP error about a packet of no known flow.";
+    FragmentQueue "fragment_queue" "flow" "Later parts of a datagram came before the first, and enough wait already.";
+    FragmentTimeout "fragment_timeout" "flow" "The first part of a datagram did not come in time.";
+    FragmentConflict "fragment_conflict" "flow" "A second first part of a datagram, with other ports.";
     FlowTableFull "flow_table_full" "flow" "The worker's flow table has no room. Raise `workers.flows`, or shorten `timeouts`.";
     SnatPorts "snat_ports" "flow" "No free source port towards this backend. Add `nat.addresses`.";
     NoRoute "no_route" "forward" "No port has the next hop's subnet, and there is no gateway.";
+    TooBig "too_big" "forward" "The packet does not fit the next hop's MTU, with the tunnel's header if there is one. Its sender is told.";
     NeighborQueue "neighbor_queue" "forward" "The next hop's address is being resolved, and enough packets wait for it already.";
-    NeighborFailed "neighbor_failed" "forward" "The next hop did not answer ARP.";
+    NeighborFailed "neighbor_failed" "forward" "The next hop did not answer ARP or Neighbor Discovery.";
     NeighborTable "neighbor_table" "forward" "The worker's neighbor table has no room.";
     Headroom "headroom" "forward" "The packet buffer has no room for the outgoing Ethernet header.";
     HandoffQueue "handoff_queue" "hand-off" "The inbox of the worker that owns the packet is full.";
@@ -93,8 +101,16 @@ pub enum Verdict {
     Handoff(WorkerId),
     /// Waits for its next hop's Ethernet address; counted as what it becomes afterwards.
     Hold,
+    /// Waits for the first fragment of its datagram; counted as what it becomes afterwards.
+    HoldFragment,
     /// Learned from, with nothing to send: an ARP reply.
     Absorb,
+    /// Dropped for this reason; the frame carries an answer to its sender, by this interface.
+    Refuse(DropReason, InterfaceIndex),
+    /// For the host's own stack: given to the exception port of this interface.
+    Punt(InterfaceIndex),
+    /// From the host's own stack: sent on by this interface as it is.
+    FromHost(InterfaceIndex),
     /// Thrown away.
     Drop(DropReason),
 }

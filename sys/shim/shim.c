@@ -149,6 +149,8 @@ static const struct vd_layout layouts[] = {
 	FIELD(rte_eth_dev_info, driver_name),
 	FIELD(rte_eth_dev_info, min_mtu),
 	FIELD(rte_eth_dev_info, max_mtu),
+	FIELD(rte_eth_dev_info, if_index),
+	FIELD(rte_eth_dev_info, max_rx_pktlen),
 	FIELD(rte_eth_dev_info, max_rx_queues),
 	FIELD(rte_eth_dev_info, max_tx_queues),
 	FIELD(rte_eth_dev_info, rx_offload_capa),

@@ -59,6 +59,8 @@ fn configuration_rows(rows: &mut Vec<Row>) {
         "driver_name" = driver_name,
         "min_mtu" = min_mtu,
         "max_mtu" = max_mtu,
+        "if_index" = if_index,
+        "max_rx_pktlen" = max_rx_pktlen,
         "max_rx_queues" = max_rx_queues,
         "max_tx_queues" = max_tx_queues,
         "rx_offload_capa" = rx_offload_capa,

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::addressing::{Family, Subnet};
+use crate::attachment::Attachment;
 use crate::guardian::Guardian;
 use crate::namespace::Namespace;
 
@@ -98,18 +99,29 @@ pub struct Fabric {
     pub agents: Vec<Host>,
     prefix: String,
     families: &'static [Family],
+    attachment: Attachment,
     scratch: PathBuf,
     guardian: Guardian,
 }
 
 impl Fabric {
-    /// Builds the network with this many clients and agents, with IPv4 only.
+    /// Builds the network with this many clients and agents, with IPv4 only, for Viaduct attached as
+    /// the environment says.
     ///
     /// # Panics
     /// Not root, or a command fails.
     #[must_use]
     pub fn new(clients: u8, agents: u8) -> Self {
-        Self::build(clients, agents, &Family::ALL[..1])
+        Self::build(Attachment::from_env(), clients, agents, &Family::ALL[..1])
+    }
+
+    /// The same for another attachment.
+    ///
+    /// # Panics
+    /// Not root, or a command fails.
+    #[must_use]
+    pub fn with(attachment: Attachment, clients: u8, agents: u8) -> Self {
+        Self::build(attachment, clients, agents, &Family::ALL[..1])
     }
 
     /// The same with both families.
@@ -118,10 +130,10 @@ impl Fabric {
     /// Not root, or a command fails.
     #[must_use]
     pub fn dual_stack(clients: u8, agents: u8) -> Self {
-        Self::build(clients, agents, &Family::ALL)
+        Self::build(Attachment::from_env(), clients, agents, &Family::ALL)
     }
 
-    fn build(clients: u8, agents: u8, families: &'static [Family]) -> Self {
+    fn build(attachment: Attachment, clients: u8, agents: u8, families: &'static [Family]) -> Self {
         require_root();
         let prefix = prefix();
         let scratch = make_scratch(&prefix);
@@ -138,7 +150,12 @@ impl Fabric {
             subnet: Subnet::FABRIC,
             families,
         };
-        let host = |name: String, number| main.attach(&prefix, name, number);
+        attachment.prepare(&namespace);
+        let host = |name: String, number| {
+            let host = main.attach(&prefix, name, number);
+            attachment.finish_packets(&host.namespace, "eth0");
+            host
+        };
         let clients: Vec<Host> = (1..=clients)
             .map(|n| host(format!("client{n}"), 100 + n))
             .collect();
@@ -156,6 +173,7 @@ impl Fabric {
             agents,
             prefix,
             families,
+            attachment,
             scratch,
             guardian,
         }
@@ -194,6 +212,12 @@ impl Fabric {
             host.namespace
                 .ip(&format!("route replace {to} via {gateway}"));
         }
+    }
+
+    /// How Viaduct is attached.
+    #[must_use]
+    pub const fn attachment(&self) -> Attachment {
+        self.attachment
     }
 
     /// Folder for configuration, sockets and data of this scenario.

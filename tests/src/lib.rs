@@ -7,6 +7,7 @@
 //! with what to do about them: there is no caller who could handle them.
 
 pub mod addressing;
+pub mod attachment;
 pub mod dns;
 pub mod eventually;
 pub mod fabric;

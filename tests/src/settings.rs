@@ -146,6 +146,24 @@ impl Settings {
         ports.expect("the base configuration has ports")
     }
 
+    /// Another driver and interface for the first port; it joins no bridge.
+    #[must_use]
+    pub(crate) fn attached_by(self, driver: &str, interface: &str) -> Self {
+        let settings = self.port(0, "driver", driver);
+        settings.port(0, "interface", interface).without_bridge()
+    }
+
+    /// Leaves the kernel's side of the first port to the test: it joins no bridge.
+    ///
+    /// # Panics
+    /// Never: there is a first one.
+    #[must_use]
+    pub fn without_bridge(mut self) -> Self {
+        let port = self.ports()[0].as_table_mut();
+        port.expect("a port is a table").remove("bridge");
+        self
+    }
+
     /// Sets a key, e.g. `sources.marathon.timeout`.
     ///
     /// # Panics
@@ -203,6 +221,16 @@ mod tests {
         assert_eq!(ports[1]["address"][0].as_str(), Some("10.99.1.2/24"));
         assert_eq!(ports[1]["interface"].as_str(), Some("dtap1"));
         assert_eq!(table["nat"]["addresses"][1].as_str(), Some("fd00:99::3"));
+    }
+
+    #[test]
+    fn the_port_can_be_another() {
+        let text = Settings::default().attached_by("af_xdp", "vdport").text();
+        let table: Table = text.parse().expect("TOML");
+        let port = &table["ports"][0];
+        assert_eq!(port["driver"].as_str(), Some("af_xdp"));
+        assert_eq!(port["interface"].as_str(), Some("vdport"));
+        assert!(port.get("bridge").is_none() && port.get("address").is_some());
     }
 
     #[test]

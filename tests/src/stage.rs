@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::attachment::Attachment;
 use crate::dns::{self, ZONE};
 use crate::eventually::eventually;
 use crate::fabric::Fabric;
@@ -43,7 +44,19 @@ impl Stage {
     /// The same with changed settings.
     #[must_use]
     pub fn web_with(agents: u8, tasks: usize, change: impl FnOnce(Settings) -> Settings) -> Self {
-        let fabric = Fabric::new(1, agents);
+        Self::web_on(Fabric::new(1, agents), tasks, change)
+    }
+
+    /// [`Stage::web`] with Viaduct attached like this.
+    #[must_use]
+    pub fn web_over(attachment: Attachment, agents: u8, tasks: usize) -> Self {
+        let fabric = Fabric::with(attachment, 1, agents);
+        Self::web_on(fabric, tasks, |settings| settings)
+    }
+
+    /// [`Stage::web`] on a fabric with one client at least, and changed settings.
+    #[must_use]
+    pub fn web_on(fabric: Fabric, tasks: usize, change: impl FnOnce(Settings) -> Settings) -> Self {
         let servers = fabric
             .agents
             .iter()

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+pub use crate::attachment::TAP;
 use crate::eventually::{eventually, expect};
 use crate::fabric::Fabric;
 use crate::metrics::Metrics;
@@ -15,9 +16,6 @@ use crate::namespace::Namespace;
 use crate::process::{Background, describe};
 use crate::programs;
 use crate::settings::Settings;
-
-/// Kernel side of Viaduct's TAP port.
-pub const TAP: &str = "dtap0";
 
 const HTTP: &str = "http://127.0.0.1:9100";
 
@@ -90,6 +88,7 @@ impl Viaduct {
     #[must_use]
     pub fn spawn(fabric: &Fabric, settings: Settings) -> Self {
         let socket = fabric.scratch().join("api.sock");
+        let settings = fabric.attachment().apply(settings);
         let settings = settings.set("api.socket", socket.display().to_string());
         let file = fabric.scratch().join("viaduct.toml");
         std::fs::write(&file, settings.text()).expect("the scratch folder is writable");

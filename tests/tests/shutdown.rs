@@ -5,66 +5,16 @@
 //!                                                 └── agent2 (nginx)
 //! ```
 
-use viaduct_tests::peers::{Load, load};
-use viaduct_tests::settings::Settings;
-use viaduct_tests::stage::Stage;
-use viaduct_tests::viaduct::{TAP, Viaduct};
+mod scenarios;
+
+use viaduct_tests::attachment::Attachment;
 
 #[test]
 fn sigterm_ends_it_in_time_and_nothing_is_left() {
-    let mut stage = Stage::web(2, 2);
-    let client = stage.fabric.clients[0].clone();
-    let words = format!(
-        "--target {} --connections 20 --timeout 1s",
-        stage.web_target()
-    );
-    let mut running = Load::start(
-        &stage.fabric,
-        &client,
-        "load",
-        &format!("{words} --duration 6s --interval 5ms"),
-    );
-    let before = load(&client, &format!("{words} --requests 5"));
-    assert_eq!((before.sums.ok, before.sums.failed()), (100, 0), "{before}");
-    assert!(stage.fabric.namespace.has_interface(TAP));
-    running.assert_runs();
-    stage.viaduct.stop();
-    assert!(
-        !stage.fabric.namespace.has_interface(TAP),
-        "the TAP is still there"
-    );
-    assert!(
-        !stage.viaduct.socket().exists(),
-        "the API's socket is still there"
-    );
-    assert!(
-        !stage.fabric.namespace.is_listening("udp", 53),
-        "DNS is still there"
-    );
-    assert!(running.finish().sums.ok > 0);
-
-    let settings = Settings::default().marathon(&stage.marathon.url());
-    stage.viaduct = Viaduct::start(&stage.fabric, settings);
-    stage
-        .viaduct
-        .wait_for_backends("tcp", viaduct_tests::stage::WEB_PORT, 2);
-    let report = load(&client, &format!("{words} --requests 5"));
-    assert_eq!((report.sums.ok, report.sums.failed()), (100, 0), "{report}");
+    scenarios::shutdown::sigterm_ends_it_in_time_and_nothing_is_left(Attachment::from_env());
 }
 
 #[test]
 fn sigterm_before_the_first_read_ends_it_too() {
-    let fabric = viaduct_tests::fabric::Fabric::new(0, 0);
-    let settings = Settings::default().marathon("http://10.99.0.1:8080");
-    let mut viaduct = Viaduct::spawn(&fabric, settings);
-    viaduct_tests::eventually::eventually("the TAP", || {
-        let there = fabric.namespace.has_interface(TAP);
-        viaduct_tests::eventually::expect(there, || viaduct.log())
-    });
-    viaduct_tests::eventually::eventually("the API", || {
-        let answered = viaduct.cli(&["vips"]).status.success();
-        viaduct_tests::eventually::expect(answered, || viaduct.log())
-    });
-    viaduct.stop();
-    assert!(!fabric.namespace.has_interface(TAP));
+    scenarios::shutdown::sigterm_before_the_first_read_ends_it_too(Attachment::from_env());
 }

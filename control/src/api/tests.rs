@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::dns::ResponseCounters;
-use crate::status::{ProblemStatus, ServiceStatus, SourceStatus, Status};
+use crate::status::{PolicyStatus, PortStatus, ProblemStatus, ServiceStatus, SourceStatus, Status};
 
 const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -91,6 +91,7 @@ fn status() -> Status {
             address: "192.0.2.1".to_owned(),
             port: 53,
             protocol: "udp".to_owned(),
+            policy: PolicyStatus::default(),
             flows_total: 0,
             backends: Vec::new(),
         }],
@@ -105,6 +106,8 @@ fn status() -> Status {
             source("file", true, None),
             source("marathon", true, Some("refused")),
         ],
+        ports: Vec::new(),
+        addresses: Vec::new(),
     }
 }
 
@@ -130,6 +133,30 @@ async fn readiness_waits_for_the_first_table_only() {
          [+] source file: last good read 2 s ago\n\
          [-] source marathon: refused\n\
          ready\n"
+    );
+}
+
+#[tokio::test]
+async fn a_host_without_any_link_is_not_ready() {
+    let server = Server::start().await;
+    let port = |name: &str, up| PortStatus {
+        name: name.to_owned(),
+        up: Some(up),
+        fault: (!up).then(|| "no carrier".to_owned()),
+        ..PortStatus::default()
+    };
+    for (right, code, summary) in [(true, 200, "ready"), (false, 503, "not ready")] {
+        server.status.send_replace(Arc::new(Status {
+            generation: 1,
+            ports: vec![port("left", false), port("right", right)],
+            ..Status::default()
+        }));
+        assert_eq!(server.get("/readyz").await, (code, format!("{summary}\n")));
+    }
+    let (_, text) = server.get("/readyz?verbose").await;
+    assert!(
+        text.contains("[-] port left: link is down: no carrier\n"),
+        "{text}"
     );
 }
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::dns::ResponseCounters;
 use crate::metrics::Metrics;
-use crate::status::{BackendStatus, ProblemStatus, ServiceStatus, Status};
+use crate::status::{BackendStatus, PolicyStatus, ProblemStatus, ServiceStatus, Status};
 
 /// Exit code, standard output, standard error.
 fn viaduct(arguments: &[&str]) -> (Exit, String, String) {
@@ -166,6 +166,7 @@ fn service(name: Option<&str>, address: &str, backends: Vec<BackendStatus>) -> S
         address: address.to_owned(),
         port: 80,
         protocol: "tcp".to_owned(),
+        policy: PolicyStatus::default(),
         flows_total: 0,
         backends,
     }
@@ -183,7 +184,14 @@ fn status() -> Status {
                     backend("10.0.0.12:8080", 20, 0, 7),
                 ],
             ),
-            service(None, "192.0.2.10", Vec::new()),
+            ServiceStatus {
+                policy: PolicyStatus {
+                    mode: "ipip".to_owned(),
+                    affinity: "source".to_owned(),
+                    ..PolicyStatus::default()
+                },
+                ..service(None, "192.0.2.10", Vec::new())
+            },
         ],
         problems: vec![ProblemStatus {
             source: "marathon".to_owned(),
@@ -200,10 +208,10 @@ fn status() -> Status {
 fn services_are_a_table() {
     let text = vips::trimmed(&vips::vips_table(&status().services));
     let expected = "\
-VIP                                   ADDRESS     PORT/PROTO  BACKEND         WEIGHT  FLOWS ACTIVE  FLOWS TOTAL  ORIGIN
-web.marathon.l4lb.thisdcos.directory  11.0.0.7    80/tcp      10.0.0.1:8080        1             5         1234  web.1
-web.marathon.l4lb.thisdcos.directory  11.0.0.7    80/tcp      10.0.0.12:8080      20             0            7  web.1
--                                     192.0.2.10  80/tcp      -                    -             -            -  -";
+VIP                                   ADDRESS     PORT/PROTO  POLICY                BACKEND         WEIGHT  FLOWS ACTIVE  FLOWS TOTAL  ORIGIN
+web.marathon.l4lb.thisdcos.directory  11.0.0.7    80/tcp      nat                   10.0.0.1:8080        1             5         1234  web.1
+web.marathon.l4lb.thisdcos.directory  11.0.0.7    80/tcp      nat                   10.0.0.12:8080      20             0            7  web.1
+-                                     192.0.2.10  80/tcp      ipip,affinity=source  -                    -             -            -  -";
     assert_eq!(text, expected);
 }
 

@@ -28,6 +28,17 @@ pub struct Workers {
     pub idle_max_sleep: Period,
     /// Flow-table capacity of each worker (startup-only). Default 262144.
     pub flows: usize,
+    /// How many of them may be half-open TCP connections, whose handshake is not complete
+    /// (startup-only). Default is a quarter of `flows`.
+    pub half_open: Option<usize>,
+}
+
+impl Workers {
+    /// The bound on half-open TCP connections of each worker, at least 1.
+    #[must_use]
+    pub fn half_open(&self) -> usize {
+        self.half_open.unwrap_or(self.flows / 4).max(1)
+    }
 }
 
 impl Default for Workers {
@@ -37,6 +48,7 @@ impl Default for Workers {
             idle: Idle::Sleep,
             idle_max_sleep: Period::new(Duration::from_micros(200)),
             flows: 262_144,
+            half_open: None,
         }
     }
 }

@@ -15,6 +15,8 @@ mod error;
 mod machine;
 mod network;
 mod outside;
+mod port;
+mod services;
 mod sources;
 mod spans;
 mod structure;
@@ -28,8 +30,10 @@ use serde::Deserialize;
 
 pub use error::{ConfigError, Finding};
 pub use machine::{Control, Hugepages, Idle, Memory, Workers};
-pub use network::{Driver, Nat, Port, Timeouts, Vips};
+pub use network::{Nat, Timeouts, Vips};
 pub use outside::{Api, Dns, Log, LogFormat, LogLevel};
+pub use port::{Driver, HostPort, Interface, MemifRole, Port, Vlan};
+pub use services::{Services, Tunnels};
 pub use sources::{File, Marathon, Sources};
 
 /// The whole configuration.
@@ -48,7 +52,14 @@ pub struct Config {
     /// Network ports, at least one (startup-only).
     pub ports: Vec<Port>,
     /// Source address translation towards backends (startup-only).
+    #[serde(default)]
     pub nat: Nat,
+    /// How services are balanced that do not say otherwise (startup-only).
+    #[serde(default)]
+    pub services: Services,
+    /// How packets are wrapped in tunnel modes (startup-only).
+    #[serde(default)]
+    pub tunnels: Tunnels,
     /// The address pool and DNS zone of named VIPs (startup-only).
     #[serde(default)]
     pub vips: Vips,

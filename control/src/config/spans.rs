@@ -39,25 +39,29 @@ impl<'a> Spans<'a> {
     }
 
     fn span(&self, path: &str) -> Range<usize> {
-        let mut steps = path.split('.');
-        let first = steps.next().unwrap_or_default();
+        let (first, mut rest) = path.split_once('.').unwrap_or((path, ""));
         let Some(mut value) = self.root.get_ref().get(first) else {
             return end_of(&self.text);
         };
-        for step in steps {
-            match inside(value, step) {
-                Some(inner) => value = inner,
-                None => break,
-            }
+        while let Some((inner, further)) = inside(value, rest) {
+            (value, rest) = (inner, further);
         }
         value.span()
     }
 }
 
-fn inside<'v, 'a>(value: &'v Spanned<DeValue<'a>>, step: &str) -> Option<&'v Spanned<DeValue<'a>>> {
+/// One step into a value, and the rest of the path. A key may itself have dots, as addresses do; then it is the path's last.
+fn inside<'v, 'a, 'p>(
+    value: &'v Spanned<DeValue<'a>>,
+    path: &'p str,
+) -> Option<(&'v Spanned<DeValue<'a>>, &'p str)> {
+    let (step, rest) = path.split_once('.').unwrap_or((path, ""));
     match value.get_ref() {
-        DeValue::Array(array) => array.get(step.parse::<usize>().ok()?),
-        DeValue::Table(table) => table.get(step),
+        DeValue::Array(array) => Some((array.get(step.parse::<usize>().ok()?)?, rest)),
+        DeValue::Table(table) => match table.get(step) {
+            Some(inner) => Some((inner, rest)),
+            None => Some((table.get(path)?, "")),
+        },
         _ => None,
     }
 }

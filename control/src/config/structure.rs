@@ -40,6 +40,10 @@ fn finding(text: &Source, error: &toml::de::Error) -> Finding {
     let message = error.message();
     let (problem, expected) = match message.split_once(", expected ") {
         Some((problem, expected)) => (problem, format!("expected {expected}")),
+        // Said of every value but a string where one of several words belongs.
+        None if message == "wanted string or table" => {
+            ("invalid type", "expected a word in quotes".to_owned())
+        }
         None => (message, "here".to_owned()),
     };
     Finding {
@@ -54,7 +58,7 @@ fn finding(text: &Source, error: &toml::de::Error) -> Finding {
 
 /// A key that the file as a whole lacks belongs at its end; all else has a place.
 fn place(text: &Source, problem: &str, span: Option<Range<usize>>) -> Range<usize> {
-    let of_the_file = matches!(quoted(problem, "missing field "), Some("ports" | "nat"));
+    let of_the_file = quoted(problem, "missing field ") == Some("ports");
     match span {
         Some(span) if !of_the_file => span,
         _ => end_of(text),
@@ -67,7 +71,8 @@ fn hint(problem: &str, expected: &str) -> String {
             .unwrap_or_else(|| "remove it; docs/viaduct.toml lists every key".to_owned());
     }
     if let Some(value) = quoted(problem, "unknown variant ") {
-        return near(value, expected).unwrap_or_else(|| format!("write one of the {expected}"));
+        let known = expected.strip_prefix("expected ").unwrap_or(expected);
+        return near(value, expected).unwrap_or_else(|| format!("write {known}"));
     }
     if let Some(key) = quoted(problem, "missing field ") {
         return format!("add {}", example(key));
@@ -99,11 +104,11 @@ fn near(wrong: &str, expected: &str) -> Option<String> {
 fn example(key: &str) -> String {
     let line = match key {
         "ports" => "a [[ports]] table, with name, driver and address",
-        "nat" => "a [nat] table, with addresses = [\"10.99.0.3\"]",
         "name" => "name = \"fabric\"",
-        "driver" => "driver = \"tap\" (or \"vdev\" or \"pci\")",
+        "driver" => "driver = \"tap\" (or \"af_xdp\", \"pci\", …)",
+        "id" => "id = 100",
+        "interface" => "interface = \"vdhost0\"",
         "address" => "address = \"10.99.0.2/24\"",
-        "addresses" => "addresses = [\"10.99.0.3\"]",
         "urls" => "urls = [\"http://10.99.0.1:8080\"]",
         key => return format!("`{key}`"),
     };

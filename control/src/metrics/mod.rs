@@ -7,6 +7,7 @@
 mod dns;
 mod family;
 mod packets;
+mod ports;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 
 use super::family::Spec;
+use super::ports;
 use crate::status::{BackendStatus, ServiceStatus, SourceStatus, Status, StatusReader};
 
 /// Labels that name a service.
@@ -132,7 +133,7 @@ impl StatusCollector {
         let sources = OF_SOURCE.iter().map(|(spec, _)| *spec);
         let backends = OF_BACKEND.iter().map(|(spec, _)| *spec);
         let all = single.into_iter().chain(sources).chain(backends);
-        let descs = all.map(|spec| spec.desc()).collect();
+        let descs = all.map(|spec| spec.desc()).chain(ports::descs()).collect();
         Self { status, descs }
     }
 }
@@ -147,6 +148,8 @@ impl Collector for StatusCollector {
         let mut families = process(&status);
         families.extend(services(&status.services));
         families.extend(sources(&status));
+        families.extend(ports::families(&status.ports));
+        families.extend(ports::address_families(&status.addresses));
         families
     }
 }

@@ -7,7 +7,10 @@ use prometheus::IntCounter;
 use tokio::sync::watch;
 
 use super::*;
-use crate::status::{BackendStatus, ProblemStatus, ServiceStatus, SourceStatus, Status};
+use crate::status::{
+    AddressStatus, BackendStatus, PolicyStatus, PortStatus, ProblemStatus, ServiceStatus,
+    SourceStatus, Status,
+};
 
 fn status() -> Status {
     let backend = |address: &str, n: u64| BackendStatus {
@@ -26,6 +29,7 @@ fn status() -> Status {
             address: "11.0.0.7".to_owned(),
             port: 80,
             protocol: "tcp".to_owned(),
+            policy: PolicyStatus::default(),
             flows_total: 42,
             backends: vec![backend("10.0.0.1:8080", 10), backend("[fd00::1]:8080", 20)],
         }],
@@ -40,6 +44,26 @@ fn status() -> Status {
             source("marathon", true, None, Some(5)),
             source("odd \"name\"\\\n", false, Some("refused".to_owned()), None),
         ],
+        ports: vec![
+            PortStatus {
+                name: "fabric".to_owned(),
+                up: Some(false),
+                speed_bits: Some(10_000_000_000),
+                rx_missed_total: 7,
+                ..PortStatus::default()
+            },
+            PortStatus {
+                name: "silent".to_owned(),
+                ..PortStatus::default()
+            },
+        ],
+        addresses: vec![AddressStatus {
+            port: "fabric".to_owned(),
+            vlan: None,
+            address: "10.99.0.2".to_owned(),
+            duplicate: true,
+            conflicts_total: 3,
+        }],
     }
 }
 
@@ -87,6 +111,12 @@ fn the_status_is_told_as_metrics() {
         r#"viaduct_source_failures_total{source="marathon"} 2"#,
         r#"viaduct_source_last_good_age_seconds{source="marathon"} 5"#,
         r#"viaduct_label_problems{source="marathon"} 1"#,
+        r#"viaduct_port_up{port="fabric"} 0"#,
+        r#"viaduct_address_duplicate{port="fabric",vlan="",address="10.99.0.2"} 1"#,
+        r#"viaduct_address_conflicts_total{port="fabric",vlan="",address="10.99.0.2"} 3"#,
+        r#"viaduct_port_speed_bits{port="fabric"} 10000000000"#,
+        r#"viaduct_port_rx_missed_total{port="fabric"} 7"#,
+        r#"viaduct_port_tx_errors_total{port="silent"} 0"#,
         r#"viaduct_dns_responses_total{rcode="NXDOMAIN"} 0"#,
     ] {
         assert_line(&text, line);

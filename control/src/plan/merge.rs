@@ -2,7 +2,8 @@
 //!
 //! The rule: a service is the union of what the sources say of it, as with several apps that share
 //! a VIP. Where two sources name the same backend of the same service, the source whose name
-//! sorts first describes it; if they disagree about its weight, that is reported.
+//! sorts first describes it; where two set the same option of a service, the same one decides.
+//! If they disagree about a weight or an option, that is reported.
 
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -18,9 +19,16 @@ pub fn merge(snapshots: &[(&str, Arc<Snapshot>)]) -> Snapshot {
     let mut merged = Snapshot::default();
     for (name, snapshot) in sorted {
         merged.problems.extend(snapshot.problems.iter().cloned());
-        for (key, backends) in &snapshot.services {
+        for (key, service) in &snapshot.services {
             let into = merged.services.entry(key.clone()).or_default();
-            merge_backends(into, key, name, backends, &mut merged.problems);
+            let problems = &mut merged.problems;
+            merge_backends(&mut into.backends, key, name, &service.backends, problems);
+            let conflicts = into.options.complete(&service.options);
+            problems.extend(
+                conflicts
+                    .into_iter()
+                    .map(|option| other_option(key, option, name)),
+            );
         }
     }
     merged.problems.sort();
@@ -68,6 +76,18 @@ fn conflict(
         reason: format!(
             "{} has weight {} by {} but {} by {} ({source}); the first counts: describe a backend in one source only",
             address, first.weight, first.origin, second.weight, second.origin
+        ),
+    }
+}
+
+fn other_option(key: &ServiceKey, option: &str, source: &str) -> Problem {
+    Problem {
+        source: SOURCE.to_owned(),
+        subject: key.to_string(),
+        port_index: None,
+        label: option.to_owned(),
+        reason: format!(
+            "{source} sets `{option}` to another value than a source before it, which counts: set it in one source only"
         ),
     }
 }

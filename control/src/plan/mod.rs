@@ -7,22 +7,25 @@
 //! reads a clock or talks to anybody. A service that has not changed keeps its Maglev table.
 
 mod merge;
+mod policy;
 mod resolve;
+mod site;
 mod slots;
+mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use dataplane::Protocol;
-use dataplane::table::{
-    Backend, BackendSlot, Epoch, Policy, Service, ServiceSlot, Table, Timeouts,
-};
+use dataplane::table::{Backend, BackendSlot, Epoch, Service, ServiceSlot, Table};
 
 pub use merge::merge;
-pub use resolve::{Listener, Own, Resolved, resolve};
+pub use policy::Defaults;
+pub use resolve::{Listener, Resolved, ResolvedService, resolve};
+pub use site::{Reach, Site};
 
-use crate::desired::{Backends, Problem};
+use crate::desired::{self, Problem};
 use slots::Slots;
 
 /// Source name of problems that planning finds.
@@ -38,8 +41,8 @@ pub struct PlannedService {
     pub service: Arc<Service>,
     /// The name without the zone, for a named VIP.
     pub name: Option<String>,
-    /// Its backends as the sources describe them.
-    pub backends: Backends,
+    /// Its backends and options as the sources describe them.
+    pub described: desired::Service,
 }
 
 /// One generation: what the workers and DNS get, and what operators are shown.
@@ -69,17 +72,17 @@ impl Plan {
 /// Gives services and backends their slots, and remembers them.
 #[derive(Debug)]
 pub struct Planner {
-    timeouts: Timeouts,
+    defaults: Defaults,
     services: Slots<Listener>,
     backends: Slots<(Listener, SocketAddr)>,
 }
 
 impl Planner {
-    /// A planner whose flows have these timeouts, for this many backend slots.
+    /// A planner of services with these defaults, for this many backend slots.
     #[must_use]
-    pub fn new(timeouts: Timeouts, backend_slots: u32) -> Self {
+    pub fn new(defaults: Defaults, backend_slots: u32) -> Self {
         Self {
-            timeouts,
+            defaults,
             services: Slots::new(SERVICE_SLOTS),
             backends: Slots::new(backend_slots),
         }
@@ -94,18 +97,15 @@ impl Planner {
         };
         for (listener, wanted) in resolved.services {
             let old = before.services.get(&listener);
-            match self.service(listener, &wanted.backends, old) {
+            match self.service(listener, &wanted.service, old) {
                 Ok(service) => {
                     note_name(&mut plan.names, &wanted, listener.address.ip());
-                    let (name, backends) = (wanted.name, wanted.backends);
-                    plan.services.insert(
-                        listener,
-                        PlannedService {
-                            service,
-                            name,
-                            backends,
-                        },
-                    );
+                    let planned = PlannedService {
+                        service,
+                        name: wanted.name,
+                        described: wanted.service,
+                    };
+                    plan.services.insert(listener, planned);
                 }
                 Err(reason) => plan.problems.push(no_slot(listener, reason)),
             }
@@ -120,34 +120,38 @@ impl Planner {
             .retain(|listener| resolved.services.contains_key(listener));
         self.backends.retain(|(listener, address)| {
             let service = resolved.services.get(listener);
-            service.is_some_and(|service| service.backends.contains_key(address))
+            service.is_some_and(|resolved| resolved.service.backends.contains_key(address))
         });
     }
 
     fn service(
         &mut self,
         listener: Listener,
-        wanted: &Backends,
+        wanted: &desired::Service,
         old: Option<&PlannedService>,
     ) -> Result<Arc<Service>, &'static str> {
         let (slot, _) = self.services.take(listener).ok_or("service")?;
         let backends = wanted
+            .backends
             .iter()
             .map(|(&address, backend)| self.backend(listener, address, backend.weight))
             .collect::<Option<Vec<_>>>()
             .ok_or("backend")?;
+        let policy = match old {
+            // Lists of prefixes can be long: what has not changed is not worked out again.
+            Some(old) if old.described.options == wanted.options => old.service.policy().clone(),
+            _ => self.defaults.policy(&wanted.options),
+        };
         if let Some(old) = old.filter(|old| old.service.backends() == backends) {
-            return Ok(Arc::clone(&old.service));
+            return Ok(match *old.service.policy() == policy {
+                true => Arc::clone(&old.service),
+                false => Arc::new(old.service.with_policy(policy)),
+            });
         }
         let slot = ServiceSlot(u16::try_from(slot).expect("there are 2^16 service slots"));
         let Listener { address, protocol } = listener;
-        Ok(Arc::new(Service::new(
-            slot,
-            address,
-            protocol,
-            Policy::new(self.timeouts),
-            backends,
-        )))
+        let service = Service::new(slot, address, protocol, policy, backends);
+        Ok(Arc::new(service))
     }
 
     fn backend(&mut self, listener: Listener, address: SocketAddr, weight: u16) -> Option<Backend> {
@@ -162,12 +166,12 @@ impl Planner {
 }
 
 /// A name is there while its service has a backend, even one that drains.
-fn note_name(
-    names: &mut BTreeMap<String, Vec<IpAddr>>,
-    wanted: &resolve::ResolvedService,
-    address: IpAddr,
-) {
-    let Some(name) = wanted.name.as_ref().filter(|_| !wanted.backends.is_empty()) else {
+fn note_name(names: &mut BTreeMap<String, Vec<IpAddr>>, wanted: &ResolvedService, address: IpAddr) {
+    let Some(name) = wanted
+        .name
+        .as_ref()
+        .filter(|_| !wanted.service.backends.is_empty())
+    else {
         return;
     };
     let addresses = names.entry(name.clone()).or_default();

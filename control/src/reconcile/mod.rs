@@ -8,6 +8,8 @@
 //! does not start with half of the services. It owns the data plane and the zone, and is the only
 //! one that changes them; it never asks a source for anything.
 
+mod addresses;
+mod links;
 mod observe;
 
 use std::collections::BTreeMap;
@@ -24,10 +26,12 @@ use tracing::{info, warn};
 
 use crate::desired::Snapshot;
 use crate::dns::ZonePublisher;
-use crate::plan::{Own, Plan, Planner, merge, resolve};
+use crate::plan::{Plan, Planner, Site, merge, resolve};
 use crate::sources::{Source, SourceState};
 use crate::status::{Status, StatusReader};
-use crate::vip::allocator::Allocator;
+use crate::vip::allocator::Allocators;
+use addresses::Addresses;
+use links::Links;
 use observe::Observer;
 
 /// How often the status is made anew when nothing changes.
@@ -44,10 +48,10 @@ const SLOW: Duration = Duration::from_secs(1);
 pub struct Parts {
     /// Where services come from.
     pub sources: Vec<Source>,
-    /// Addresses that no VIP may have.
-    pub own: Own,
-    /// Gives names their addresses.
-    pub allocator: Allocator,
+    /// What of this host decides which services it can serve.
+    pub site: Site,
+    /// Give names their addresses.
+    pub allocators: Allocators,
     /// Gives services their slots.
     pub planner: Planner,
     /// The workers.
@@ -67,6 +71,8 @@ pub struct Reconciler {
     shown: BTreeMap<String, Vec<IpAddr>>,
     acknowledged: Generation,
     observer: Observer,
+    links: Links,
+    addresses: Addresses,
     status: watch::Sender<Arc<Status>>,
 }
 
@@ -83,6 +89,8 @@ impl Reconciler {
             shown: BTreeMap::new(),
             acknowledged: Generation::default(),
             observer,
+            links: Links::default(),
+            addresses: Addresses::default(),
             status,
         };
         (reconciler, reader)
@@ -108,7 +116,9 @@ impl Reconciler {
     fn observe(&mut self) -> Duration {
         let started = Instant::now();
         let states: Vec<_> = self.states().collect();
-        let status = self.observer.status(self.acknowledged, &self.plan, &states);
+        let mut status = self.observer.status(self.acknowledged, &self.plan, &states);
+        status.ports = self.links.now(&self.parts.dataplane).to_vec();
+        status.addresses = self.addresses.adopt(self.parts.dataplane.own_addresses());
         self.status.send_replace(Arc::new(status));
         OBSERVE.max(started.elapsed() * OBSERVE_SHARE)
     }
@@ -127,12 +137,12 @@ impl Reconciler {
             return Ok(());
         }
         let Parts {
-            own,
-            allocator,
+            site,
+            allocators,
             planner,
             ..
         } = &mut self.parts;
-        let resolved = resolve(&desired, own, allocator);
+        let resolved = resolve(&desired, site, allocators);
         let plan = planner.plan(resolved, &self.plan);
         self.desired = Some(desired);
         self.apply(plan).await
@@ -195,17 +205,19 @@ impl Reconciler {
     }
 }
 
-/// The names that stay as they are.
+/// The addresses that names have now and will have, too. A name that gets a further address keeps
+/// those that it has while the workers learn of the new one.
 fn remaining(
     shown: &BTreeMap<String, Vec<IpAddr>>,
     next: &BTreeMap<String, Vec<IpAddr>>,
 ) -> BTreeMap<String, Vec<IpAddr>> {
-    let stays = |(name, addresses): &(&String, &Vec<IpAddr>)| next.get(*name) == Some(addresses);
-    shown
-        .iter()
-        .filter(stays)
-        .map(|(name, addresses)| (name.clone(), addresses.clone()))
-        .collect()
+    let stay = |(name, addresses): (&String, &Vec<IpAddr>)| {
+        let next = next.get(name)?;
+        let stay = addresses.iter().filter(|address| next.contains(address));
+        let stay: Vec<_> = stay.copied().collect();
+        (!stay.is_empty()).then(|| (name.clone(), stay))
+    };
+    shown.iter().filter_map(stay).collect()
 }
 
 /// Waits until a source has something new.
@@ -236,5 +248,18 @@ mod tests {
         let shown = names(&[("stays", 1), ("goes", 2), ("moves", 3)]);
         let next = names(&[("stays", 1), ("moves", 4), ("comes", 5)]);
         assert_eq!(remaining(&shown, &next), names(&[("stays", 1)]));
+    }
+
+    #[test]
+    fn a_name_keeps_the_addresses_that_it_will_have_too() {
+        let [v4, v6, other]: [IpAddr; 3] =
+            ["11.0.0.1", "fd01:c::1", "fd01:c::2"].map(|a| a.parse().expect("an address"));
+        let name = |addresses: &[IpAddr]| BTreeMap::from([("a.m".to_owned(), addresses.to_vec())]);
+        assert_eq!(remaining(&name(&[v4]), &name(&[v4, v6])), name(&[v4]));
+        assert_eq!(remaining(&name(&[v4, v6]), &name(&[v6])), name(&[v6]));
+        assert_eq!(
+            remaining(&name(&[v4, v6]), &name(&[v4, other])),
+            name(&[v4])
+        );
     }
 }

@@ -117,6 +117,8 @@ impl Observer {
                 .iter()
                 .map(|(name, state)| source(name, state))
                 .collect(),
+            ports: Vec::new(),
+            addresses: Vec::new(),
         }
     }
 
@@ -125,7 +127,7 @@ impl Observer {
             .service
             .backends()
             .iter()
-            .map(|backend| self.backend(backend, planned.backends.get(&backend.address)))
+            .map(|backend| self.backend(backend, planned.described.backends.get(&backend.address)))
             .collect();
         let present: u64 = backends.iter().map(|backend| backend.flows_total).sum();
         ServiceStatus {
@@ -136,6 +138,7 @@ impl Observer {
             address: listener.address.ip().to_string(),
             port: listener.address.port(),
             protocol: listener.protocol.name().to_owned(),
+            policy: planned.service.policy().into(),
             flows_total: present + self.retired.get(listener).copied().unwrap_or(0),
             backends,
         }
@@ -220,7 +223,7 @@ mod tests {
         let planned = PlannedService {
             service: Arc::new(service),
             name: None,
-            backends: Default::default(),
+            described: desired::Service::default(),
         };
         Plan {
             services: [(listener, planned)].into(),

@@ -6,9 +6,9 @@
 //! and nothing else: it reads no source, publishes nothing, and never fails as a whole.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::pool::Pool;
+use super::pool::{Pool, PoolAddress};
 use crate::desired::Problem;
 
 /// The name under which the allocator reports problems.
@@ -19,38 +19,47 @@ const SOURCE: &str = "allocator";
 const REMEMBERED: usize = 65_536;
 
 /// Addresses of names. No address belongs to two names, so it is never larger than the pool.
-pub type Held = BTreeMap<String, Ipv4Addr>;
+pub type Held<A = Ipv4Addr> = BTreeMap<String, A>;
 
 /// The outcome of one reconciliation.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Allocation {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allocation<A = Ipv4Addr> {
     /// The address of every name that has one.
-    pub addresses: BTreeMap<String, Ipv4Addr>,
+    pub addresses: BTreeMap<String, A>,
     /// Names that got no address, or another one than they had. Sorted.
     pub problems: Vec<Problem>,
 }
 
-/// Gives addresses of one pool to names.
-#[derive(Clone, Debug)]
-pub struct Allocator {
-    pool: Pool,
-    /// Addresses of the names of the last call, and of names that are gone.
-    held: Held,
-    /// Names that had to move, and the reserved address that each had before.
-    displaced: Held,
+impl<A> Default for Allocation<A> {
+    fn default() -> Self {
+        Self {
+            addresses: BTreeMap::new(),
+            problems: Vec::new(),
+        }
+    }
 }
 
-impl Allocator {
+/// Gives addresses of one pool to names.
+#[derive(Clone, Debug)]
+pub struct Allocator<A = Ipv4Addr> {
+    pool: Pool<A>,
+    /// Addresses of the names of the last call, and of names that are gone.
+    held: Held<A>,
+    /// Names that had to move, and the reserved address that each had before.
+    displaced: Held<A>,
+}
+
+impl<A: PoolAddress> Allocator<A> {
     /// An allocator that holds nothing.
     #[must_use]
-    pub fn new(pool: Pool) -> Self {
+    pub fn new(pool: Pool<A>) -> Self {
         Self::restore(pool, Held::new())
     }
 
     /// An allocator that goes on from what another one held. Addresses outside the pool, and
     /// all but the first name of those that share an address, are forgotten.
     #[must_use]
-    pub fn restore(pool: Pool, mut held: Held) -> Self {
+    pub fn restore(pool: Pool<A>, mut held: Held<A>) -> Self {
         let mut seen = HashSet::new();
         held.retain(|_, address| pool.contains(*address) && seen.insert(*address));
         Self {
@@ -62,7 +71,7 @@ impl Allocator {
 
     /// The addresses to hand to [`Self::restore`] later.
     #[must_use]
-    pub fn held(&self) -> &Held {
+    pub fn held(&self) -> &Held<A> {
         &self.held
     }
 
@@ -72,11 +81,7 @@ impl Allocator {
     /// held before and on the set of names, not on the order in which they were found. A
     /// name whose address has become reserved moves, and a problem says so for as long as that
     /// address stays reserved.
-    pub fn reconcile(
-        &mut self,
-        names: &BTreeSet<String>,
-        reserved: &BTreeSet<Ipv4Addr>,
-    ) -> Allocation {
+    pub fn reconcile(&mut self, names: &BTreeSet<String>, reserved: &BTreeSet<A>) -> Allocation<A> {
         let mut round = Round::new(self.pool, reserved);
         self.displace(names, reserved);
         for name in names {
@@ -91,7 +96,7 @@ impl Allocator {
     }
 
     /// Notes whose address has become reserved, and forgets the moves that are over.
-    fn displace(&mut self, names: &BTreeSet<String>, reserved: &BTreeSet<Ipv4Addr>) {
+    fn displace(&mut self, names: &BTreeSet<String>, reserved: &BTreeSet<A>) {
         self.displaced
             .retain(|name, address| names.contains(name) && reserved.contains(address));
         let lost = names
@@ -104,7 +109,7 @@ impl Allocator {
 
     /// Makes what is held follow from a round: present names as given, absent ones while
     /// nobody else has their address.
-    fn remember(&mut self, round: &Round<'_>) {
+    fn remember(&mut self, round: &Round<'_, A>) {
         let (pool, given) = (self.pool, &round.outcome.addresses);
         self.held
             .retain(|_, address| !round.taken.contains(address));
@@ -116,7 +121,7 @@ impl Allocator {
             .extend(given.iter().map(|(name, address)| (name.clone(), *address)));
     }
 
-    fn report_moves(&self, round: &mut Round<'_>) {
+    fn report_moves(&self, round: &mut Round<'_, A>) {
         for (name, old) in &self.displaced {
             if let Some(new) = round.outcome.addresses.get(name) {
                 let reason = format!(
@@ -130,30 +135,39 @@ impl Allocator {
     }
 }
 
-/// One reconciliation under way.
-struct Round<'a> {
-    pool: Pool,
-    reserved: &'a BTreeSet<Ipv4Addr>,
-    /// Addresses in `reserved` that are in the pool.
-    reserved_in_pool: u64,
-    taken: HashSet<Ipv4Addr>,
-    outcome: Allocation,
+/// The allocators of both families.
+#[derive(Clone, Debug)]
+pub struct Allocators {
+    /// Of names with IPv4 backends, or none.
+    pub ipv4: Allocator<Ipv4Addr>,
+    /// Of names with IPv6 backends.
+    pub ipv6: Allocator<Ipv6Addr>,
 }
 
-impl<'a> Round<'a> {
-    fn new(pool: Pool, reserved: &'a BTreeSet<Ipv4Addr>) -> Self {
+/// One reconciliation under way.
+struct Round<'a, A> {
+    pool: Pool<A>,
+    reserved: &'a BTreeSet<A>,
+    /// Addresses in `reserved` that are in the pool.
+    reserved_in_pool: u128,
+    taken: HashSet<A>,
+    outcome: Allocation<A>,
+}
+
+impl<'a, A: PoolAddress> Round<'a, A> {
+    fn new(pool: Pool<A>, reserved: &'a BTreeSet<A>) -> Self {
         let inside = reserved.range(pool.first()..=pool.last()).count();
         Self {
             pool,
             reserved,
-            reserved_in_pool: u64::try_from(inside).unwrap_or(u64::MAX),
+            reserved_in_pool: inside as u128,
             taken: HashSet::new(),
             outcome: Allocation::default(),
         }
     }
 
     /// Gives `name` the address that it held, if it may still have it.
-    fn keep(&mut self, name: &str, held: Option<Ipv4Addr>) {
+    fn keep(&mut self, name: &str, held: Option<A>) {
         if let Some(address) = held.filter(|address| self.is_free(*address)) {
             self.give(name, address);
         }
@@ -170,8 +184,8 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn first_free(&self, name: &str) -> Option<Ipv4Addr> {
-        let used = u64::try_from(self.taken.len()).unwrap_or(u64::MAX);
+    fn first_free(&self, name: &str) -> Option<A> {
+        let used = self.taken.len() as u128;
         if used.saturating_add(self.reserved_in_pool) >= self.pool.size() {
             return None;
         }
@@ -180,21 +194,22 @@ impl<'a> Round<'a> {
             .find(|address| self.is_free(*address))
     }
 
-    fn is_free(&self, address: Ipv4Addr) -> bool {
+    fn is_free(&self, address: A) -> bool {
         !self.taken.contains(&address) && !self.reserved.contains(&address)
     }
 
-    fn give(&mut self, name: &str, address: Ipv4Addr) {
+    fn give(&mut self, name: &str, address: A) {
         self.taken.insert(address);
         self.outcome.addresses.insert(name.to_owned(), address);
     }
 
     fn exhausted(&self) -> String {
         format!(
-            "no address is left: the pool {} has {}, {} of them reserved; widen `vips.pool` or remove names",
+            "no address is left: the pool {} has {}, {} of them reserved; widen `{}` or remove names",
             self.pool,
             self.pool.size(),
-            self.reserved_in_pool
+            self.reserved_in_pool,
+            A::KEY
         )
     }
 
@@ -203,12 +218,12 @@ impl<'a> Round<'a> {
             source: SOURCE.to_owned(),
             subject: name.to_owned(),
             port_index: None,
-            label: "vips.pool".to_owned(),
+            label: A::KEY.to_owned(),
             reason,
         });
     }
 
-    fn finish(mut self) -> Allocation {
+    fn finish(mut self) -> Allocation<A> {
         self.outcome.problems.sort();
         self.outcome
     }

@@ -11,8 +11,8 @@ pub mod name;
 pub mod phash2;
 pub mod pool;
 
-pub use allocator::{Allocation, Allocator};
-pub use pool::{Pool, PoolError};
+pub use allocator::{Allocation, Allocator, Allocators};
+pub use pool::{Pool, PoolAddress, PoolError};
 
 #[cfg(test)]
 mod vectors;

@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use dpdk_sys as sys;
 
 use super::errno::{Errno, check};
+use super::kernel::{self, KernelInterface};
 use super::mempool::Mempool;
 use super::port::PortSpec;
 use super::port_error::PortError;
@@ -82,6 +83,8 @@ impl Device {
         Ok(Capabilities {
             driver: static_text(info.driver_name),
             mtu: (info.min_mtu, info.max_mtu),
+            frame: info.max_rx_pktlen,
+            interface: KernelInterface::new(info.if_index),
             rx_queues: info.max_rx_queues,
             tx_queues: info.max_tx_queues,
             rx_offloads: info.rx_offload_capa,
@@ -95,9 +98,10 @@ impl Device {
     /// Configures, sets the queues up and starts: the device receives from here on.
     pub(super) fn bring_up(&mut self, spec: &PortSpec, setup: &Setup) -> Result<(), PortError> {
         self.configure(spec, setup)?;
-        self.set_mtu(spec.mtu)?;
+        self.set_mtu(setup.mtu)?;
+        self.set_interface_mtu(setup)?;
         let (rx, tx) = self.descriptors(spec)?;
-        self.check_pool(spec, rx)?;
+        self.check_pool(spec, setup.held_per_queue.max(rx))?;
         let socket = self.socket();
         for queue in 0..spec.rx_queues {
             self.setup_receive(queue, rx, socket)?;
@@ -108,12 +112,13 @@ impl Device {
         // SAFETY: configured and with all queues set up, by this thread alone.
         let code = unsafe { sys::rte_eth_dev_start(self.id) };
         self.step("start it", code)?;
-        self.set_promiscuous(spec.promiscuous)
+        self.set_promiscuous(spec.promiscuous)?;
+        self.receive_multicast(spec.multicast)
     }
 
     fn configure(&mut self, spec: &PortSpec, setup: &Setup) -> Result<(), PortError> {
         let mut config = sys::rte_eth_conf::default();
-        config.rxmode.mtu = u32::from(spec.mtu);
+        config.rxmode.mtu = u32::from(setup.mtu);
         config.rxmode.offloads = setup.rx_offloads;
         let mut key = setup.rss.as_ref().and_then(|rss| rss.key.clone());
         if let Some(rss) = &setup.rss {
@@ -137,6 +142,20 @@ impl Device {
         // SAFETY: claimed and configured, not started.
         let code = unsafe { sys::rte_eth_dev_set_mtu(self.id, mtu) };
         self.optional_step("set the mtu", code)
+    }
+
+    /// The MTU that DPDK cannot set, set by way of the kernel.
+    fn set_interface_mtu(&self, setup: &Setup) -> Result<(), PortError> {
+        let Some((interface, mtu)) = setup.interface_mtu else {
+            return Ok(());
+        };
+        let set = interface.set_mtu(mtu);
+        set.map_err(|error| PortError::InterfaceMtu {
+            port: self.port.clone(),
+            interface: kernel::name(interface).unwrap_or_default(),
+            mtu,
+            error,
+        })
     }
 
     /// The wanted numbers of descriptors, moved into the driver's limits.
@@ -208,6 +227,16 @@ impl Device {
         // SAFETY: claimed and started.
         let code = unsafe { sys::rte_eth_promiscuous_disable(self.id) };
         self.optional_step("leave promiscuous mode", code)
+    }
+
+    /// Drivers without a multicast filter receive all of it anyway.
+    fn receive_multicast(&self, on: bool) -> Result<(), PortError> {
+        if !on {
+            return Ok(());
+        }
+        // SAFETY: claimed and started.
+        let code = unsafe { sys::rte_eth_allmulticast_enable(self.id) };
+        self.optional_step("receive multicast frames", code)
     }
 }
 

@@ -169,8 +169,11 @@ impl Frame for Mbuf {
     }
 
     fn note(&self) -> u32 {
-        // SAFETY: all members of the union are plain numbers of at least this size.
-        unsafe { self.header().__bindgen_anon_2.hash.rss }
+        let header = self.header();
+        // SAFETY: all members of the union are plain numbers of the same size.
+        let hash = unsafe { &header.__bindgen_anon_2.hash };
+        // SAFETY: likewise; whatever was written there is a number.
+        unsafe { hash.rss }
     }
 
     fn set_note(&mut self, note: u32) {

@@ -12,12 +12,15 @@
 
 #![allow(unsafe_code)]
 
+mod advice;
 pub mod clock;
 mod device;
 pub mod eal;
 mod errno;
+mod hotplug;
 pub mod hugepages;
 pub mod io;
+mod kernel;
 mod log;
 pub mod mbuf;
 pub mod mempool;
@@ -36,12 +39,13 @@ pub use clock::Clock;
 pub use eal::{Eal, EalError};
 pub use errno::Errno;
 pub use io::{IoError, WorkerIo, build};
+pub use kernel::LinkFault;
 pub use mbuf::Mbuf;
 pub use mempool::{Mempool, MempoolError};
 pub use options::{EalOptions, Memory};
 pub use port::{Link, Port, PortSpec, PortStats};
 pub use port_error::PortError;
-pub use port_setup::Offloads;
+pub use port_setup::{FRAME_OVERHEAD, Offloads, XDP_HEADROOM};
 pub use queue::Queue;
 pub use ring::RingError;
 pub use rss::Rss;

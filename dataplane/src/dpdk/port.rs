@@ -9,6 +9,8 @@ use dpdk_sys as sys;
 
 use super::device::{Device, text};
 use super::eal::Eal;
+use super::hotplug;
+use super::kernel::{self, KernelInterface, LinkFault};
 use super::log;
 use super::mempool::Mempool;
 use super::port_error::PortError;
@@ -37,6 +39,8 @@ pub struct PortSpec {
     pub rss_key: Option<Vec<u8>>,
     /// Receive frames for any address.
     pub promiscuous: bool,
+    /// Receive all multicast frames, as IPv6 neighbor discovery needs (RFC 4861 section 2.3).
+    pub multicast: bool,
 }
 
 impl PortSpec {
@@ -53,6 +57,7 @@ impl PortSpec {
             mtu: 1500,
             rss_key: None,
             promiscuous: false,
+            multicast: false,
         }
     }
 }
@@ -62,8 +67,10 @@ impl PortSpec {
 pub struct Link {
     /// Whether frames can pass.
     pub up: bool,
-    /// Mbit/s; `None` if the driver does not know.
+    /// Mbit/s; `None` if the driver does not know. Virtual drivers make one up.
     pub speed: Option<u32>,
+    /// Why it is down.
+    pub fault: Option<LinkFault>,
 }
 
 /// The driver's counters since the port was opened.
@@ -96,6 +103,7 @@ pub struct Port {
     driver: String,
     offloads: Offloads,
     rss: Option<Rss>,
+    interface: Option<KernelInterface>,
     mac: [u8; 6],
     queues: Vec<Queue>,
     startup_log: String,
@@ -107,17 +115,34 @@ impl Port {
     ///
     /// # Errors
     /// [`PortError`]. What the device cannot do is found before anything is changed.
-    pub fn open(_eal: &Eal, spec: &PortSpec, pool: &Mempool) -> Result<Self, PortError> {
+    pub fn open(eal: &Eal, spec: &PortSpec, pool: &Mempool) -> Result<Self, PortError> {
         let (opened, log) = log::collect(|| Self::open_quietly(spec, pool));
-        let mut port = opened.map_err(|error| error.with_log(&log))?;
+        let explain = |error: PortError| error.with_log(&log).with_startup_log(eal.startup_log());
+        let mut port = opened.map_err(explain)?;
         port.startup_log = log;
         Ok(port)
+    }
+
+    /// Makes the virtual device of `spec`, which has that name, with these arguments
+    /// (`key=value,…`), and opens it.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub fn make(
+        eal: &Eal,
+        spec: &PortSpec,
+        arguments: &str,
+        pool: &Mempool,
+    ) -> Result<Self, PortError> {
+        hotplug::make(eal, &spec.name, &spec.device, arguments)?;
+        Self::open(eal, spec, pool)
     }
 
     fn open_quietly(spec: &PortSpec, pool: &Mempool) -> Result<Self, PortError> {
         let mut device = Device::claim(spec, pool)?;
         let can = device.capabilities()?;
         let setup = port_setup::plan(spec, &can, pool.room())?;
+        port_setup::check_xdp_buffers(spec, &can, pool.room(), kernel::page_size())?;
         device.bring_up(spec, &setup)?;
         let rss = setup.rss.as_ref();
         let rss = rss.map(|wanted| Rss::activate(&device, &can, wanted, spec.rx_queues));
@@ -131,6 +156,7 @@ impl Port {
             driver: can.driver,
             offloads: setup.offloads,
             rss,
+            interface: can.interface,
             mac,
             startup_log: String::new(),
             _not_sync: PhantomData,
@@ -191,7 +217,8 @@ impl Port {
         self.queues.len()
     }
 
-    /// The link's state now, without waiting for negotiation.
+    /// The link's state now, without waiting for negotiation: the driver's word, and the kernel's where there is an
+    /// interface of the kernel's, because AF_XDP and AF_PACKET always say that they are up.
     ///
     /// # Errors
     /// [`PortError::Refused`] if the driver cannot tell.
@@ -201,9 +228,12 @@ impl Port {
         let code = unsafe { sys::rte_eth_link_get_nowait(self.device.id(), &raw mut link) };
         self.device.step("read the link's state", code)?;
         let known = !matches!(link.link_speed, 0 | u32::MAX);
+        let down = (link.link_status() == 0).then_some(LinkFault::Down);
+        let fault = self.interface.and_then(KernelInterface::fault).or(down);
         Ok(Link {
-            up: link.link_status() != 0,
+            up: fault.is_none(),
             speed: known.then_some(link.link_speed),
+            fault,
         })
     }
 

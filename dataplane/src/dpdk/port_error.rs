@@ -4,6 +4,7 @@ use std::ffi::NulError;
 
 use thiserror::Error;
 
+use super::advice;
 use super::errno::Errno;
 use super::log;
 
@@ -31,6 +32,20 @@ pub enum PortError {
         /// The devices that there are.
         available: String,
     },
+    /// EAL could not make the virtual device, and said why.
+    #[error(
+        "port `{port}`: DPDK could not make the device `{device}`{advice}\n  DPDK's log:\n{log}"
+    )]
+    NotMade {
+        /// The port.
+        port: String,
+        /// The device asked for.
+        device: String,
+        /// What to do, after a colon; empty if unknown.
+        advice: String,
+        /// What DPDK logged, indented.
+        log: String,
+    },
     /// Two ports on one device.
     #[error(
         "port `{port}`: the device `{device}` is open already; give each port a device of its own"
@@ -54,7 +69,7 @@ pub enum PortError {
     /// More queues than the driver has.
     #[error(
         "port `{port}`: {wanted} {direction} queues wanted, but the driver {driver} has at most {maximum}; \
-         use {maximum} workers or fewer, or another port"
+         give workers.cores at most {maximum} CPUs, or the port another driver"
     )]
     Queues {
         /// The port.
@@ -95,6 +110,36 @@ pub enum PortError {
         maximum: u16,
         /// The driver.
         driver: String,
+    },
+    /// The kernel refused the interface's MTU.
+    #[error(
+        "port `{port}`: cannot set the mtu of the interface `{interface}` to {mtu}: {error}; lower the port's mtu to what \
+         the interface can do (`ip -d link show {interface}`: maxmtu)"
+    )]
+    InterfaceMtu {
+        /// The port.
+        port: String,
+        /// The kernel's interface.
+        interface: String,
+        /// Asked for.
+        mtu: u16,
+        /// The kernel's word.
+        error: std::io::Error,
+    },
+    /// AF_XDP's buffers are the packet buffers, and the kernel takes none above a page.
+    #[error(
+        "port `{port}`: AF_XDP needs packet buffers of at most {page} bytes, but they have {size}, because of the largest \
+         mtu of all ports; lower that to {largest}, or use driver = \"af_packet\" here"
+    )]
+    XdpBuffers {
+        /// The port.
+        port: String,
+        /// Bytes of a page.
+        page: u32,
+        /// Bytes of a whole buffer.
+        size: u32,
+        /// The largest MTU that fits.
+        largest: u16,
     },
     /// A full frame would continue in a second buffer, which the data plane does not read.
     #[error(
@@ -151,10 +196,12 @@ pub enum PortError {
         errno: Errno,
     },
     /// DPDK refused a step while the port was opened, and had something to say about it.
-    #[error("{source}\n  DPDK's log:\n{log}")]
+    #[error("{source}{advice}\n  DPDK's log:\n{log}")]
     Open {
         /// The step.
         source: Box<PortError>,
+        /// What to do, after a colon; empty if unknown.
+        advice: String,
         /// What DPDK logged, indented.
         log: String,
     },
@@ -166,11 +213,46 @@ impl PortError {
         match self {
             Self::Refused { .. } if !log.is_empty() => Self::Open {
                 source: Box::new(self),
+                advice: advice_on(log),
                 log: log::indent(log),
             },
             other => other,
         }
     }
+
+    /// A virtual device that could not be made, with what DPDK logged about it.
+    pub(super) fn not_made(port: &str, device: &str, log: &str) -> Self {
+        Self::NotMade {
+            advice: advice_on(log),
+            log: log::indent(log),
+            port: port.to_owned(),
+            device: device.to_owned(),
+        }
+    }
+
+    /// Turns a missing device into one that could not be made, if EAL's log says so.
+    pub(super) fn with_startup_log(self, log: &str) -> Self {
+        match self {
+            Self::NotFound {
+                port,
+                device,
+                available,
+            } => match advice::failure(log, &device) {
+                Some(lines) => Self::not_made(&port, &device, &lines),
+                None => Self::NotFound {
+                    port,
+                    device,
+                    available,
+                },
+            },
+            other => other,
+        }
+    }
+}
+
+fn advice_on(log: &str) -> String {
+    let advice = advice::advice(log);
+    advice.map_or_else(String::new, |advice| format!(": {advice}"))
 }
 
 #[cfg(test)]
@@ -190,5 +272,26 @@ mod tests {
             "port `fabric`: cannot start it: Cannot allocate memory (12)\n  DPDK's log:\n    ixgbe: no memory"
         );
         assert!(!refused().with_log("").to_string().contains("log"));
+    }
+
+    #[test]
+    fn a_device_that_could_not_be_made_says_why() {
+        let missing = || PortError::NotFound {
+            port: "fabric".into(),
+            device: "net_af_xdp0".into(),
+            available: "none".into(),
+        };
+        let log = "init(): Failed to get channel info of interface: eth7\n\
+                   vdev_probe(): failed to initialize net_af_xdp0 device\n";
+        let text = missing().with_startup_log(log).to_string();
+        assert!(
+            text.contains(
+                "could not make the device `net_af_xdp0`: there is no such network interface"
+            ),
+            "{text}"
+        );
+        assert!(text.ends_with("interface: eth7"), "{text}");
+        let text = missing().with_startup_log("").to_string();
+        assert!(text.contains("it has none"), "{text}");
     }
 }

@@ -2,20 +2,41 @@
 
 use dpdk_sys as sys;
 
+use super::kernel::KernelInterface;
+use super::mempool::HEADROOM;
 use super::port::PortSpec;
 use super::port_error::PortError;
 
 /// The TAP driver's name, which has rules of its own.
 const TAP: &str = "net_tap";
 
+/// The AF_PACKET driver, which hides how large its frames may be.
+const AF_PACKET: &str = "net_af_packet";
+
+/// The AF_XDP driver, whose receive rings are of its own size and whose buffers the kernel fills.
+const AF_XDP: &str = "net_af_xdp";
+/// Packet buffers that each of its queues holds, whatever number of descriptors is asked for.
+const AF_XDP_HELD: u16 = 2048;
+/// Bytes that the kernel keeps free in front of a frame (XDP_PACKET_HEADROOM), besides DPDK's own headroom.
+pub const XDP_HEADROOM: u16 = 256;
+/// DPDK's bookkeeping in front of each buffer: its header in the pool and the `rte_mbuf`.
+const BUFFER_HEADER: u32 = CACHE_LINE + 128;
+const CACHE_LINE: u32 = 64;
+
 /// Bytes of a frame besides the MTU that drivers count: Ethernet header, CRC and two VLAN tags.
-const OVERHEAD: u32 = sys::RTE_ETHER_HDR_LEN + sys::RTE_ETHER_CRC_LEN + 2 * sys::RTE_VLAN_HLEN;
+pub const FRAME_OVERHEAD: u16 =
+    (sys::RTE_ETHER_HDR_LEN + sys::RTE_ETHER_CRC_LEN + 2 * sys::RTE_VLAN_HLEN) as u16;
+const OVERHEAD: u32 = FRAME_OVERHEAD as u32;
 
 /// What a device can do, out of its driver's `rte_eth_dev_info`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Capabilities {
     pub(super) driver: String,
     pub(super) mtu: (u16, u16),
+    /// Largest frame in bytes, with CRC.
+    pub(super) frame: u32,
+    /// The kernel's interface behind a virtual device.
+    pub(super) interface: Option<KernelInterface>,
     pub(super) rx_queues: u16,
     pub(super) tx_queues: u16,
     pub(super) rx_offloads: u64,
@@ -47,6 +68,12 @@ pub struct Offloads {
 /// What to configure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Setup {
+    /// The MTU for DPDK.
+    pub(super) mtu: u16,
+    /// The MTU to set by way of the kernel, where DPDK cannot.
+    pub(super) interface_mtu: Option<(KernelInterface, u16)>,
+    /// Packet buffers that a receive queue holds at least.
+    pub(super) held_per_queue: u16,
     pub(super) offloads: Offloads,
     pub(super) rx_offloads: u64,
     pub(super) rss: Option<RssRequest>,
@@ -68,6 +95,7 @@ pub(super) fn device_name(device: &str) -> &str {
 pub(super) fn plan(spec: &PortSpec, can: &Capabilities, room: u16) -> Result<Setup, PortError> {
     check_queues(spec, can)?;
     check_mtu(spec, can, room)?;
+    let (mtu, interface_mtu) = plan_mtu(spec, can);
     let rss = plan_rss(spec, can)?;
     let mut wanted = sys::VD_RX_OFFLOAD_IPV4_CKSUM;
     if rss.is_some() {
@@ -75,6 +103,9 @@ pub(super) fn plan(spec: &PortSpec, can: &Capabilities, room: u16) -> Result<Set
     }
     let rx_offloads = wanted & can.rx_offloads;
     Ok(Setup {
+        mtu,
+        interface_mtu,
+        held_per_queue: if can.driver == AF_XDP { AF_XDP_HELD } else { 0 },
         offloads: report(rx_offloads, can.tx_offloads),
         rx_offloads,
         rss,
@@ -130,7 +161,7 @@ fn check_maximum(
 }
 
 fn check_mtu(spec: &PortSpec, can: &Capabilities, room: u16) -> Result<(), PortError> {
-    let (minimum, maximum) = can.mtu;
+    let (minimum, maximum) = (can.mtu.0, largest_mtu(can));
     if spec.mtu < minimum || spec.mtu > maximum {
         return Err(PortError::Mtu {
             port: spec.name.clone(),
@@ -140,6 +171,12 @@ fn check_mtu(spec: &PortSpec, can: &Capabilities, room: u16) -> Result<(), PortE
             driver: can.driver.clone(),
         });
     }
+    let taken = if can.driver == AF_XDP {
+        XDP_HEADROOM
+    } else {
+        0
+    };
+    let room = room.saturating_sub(taken);
     let frame = u32::from(spec.mtu) + OVERHEAD;
     if frame > u32::from(room) {
         return Err(PortError::MtuExceedsBuffers {
@@ -151,6 +188,53 @@ fn check_mtu(spec: &PortSpec, can: &Capabilities, room: u16) -> Result<(), PortE
         });
     }
     Ok(())
+}
+
+/// The driver's largest MTU: by its word, and by its largest frame. AF_PACKET says that this is Ethernet's usual, although
+/// it takes whatever fits the frames of its ring.
+fn largest_mtu(can: &Capabilities) -> u16 {
+    let ethernet = sys::RTE_ETHER_HDR_LEN + sys::RTE_ETHER_CRC_LEN;
+    match can.frame.checked_sub(ethernet) {
+        Some(mtu) if can.driver != AF_PACKET => {
+            can.mtu.1.min(u16::try_from(mtu).unwrap_or(u16::MAX))
+        }
+        _ => can.mtu.1,
+    }
+}
+
+/// DPDK refuses AF_PACKET an MTU above the usual (see [`largest_mtu`]): DPDK keeps the usual one, and the kernel's interface
+/// gets the MTU that is wanted.
+fn plan_mtu(spec: &PortSpec, can: &Capabilities) -> (u16, Option<(KernelInterface, u16)>) {
+    const USUAL: u16 = 1500;
+    match can.interface {
+        Some(interface) if can.driver == AF_PACKET && spec.mtu > USUAL => {
+            (USUAL, Some((interface, spec.mtu)))
+        }
+        _ => (spec.mtu, None),
+    }
+}
+
+/// The kernel takes whole buffers, with DPDK's bookkeeping, and none above a page (XDP_UMEM_REG).
+pub(super) fn check_xdp_buffers(
+    spec: &PortSpec,
+    can: &Capabilities,
+    room: u16,
+    page: u32,
+) -> Result<(), PortError> {
+    // DPDK makes it an odd number of cache lines, which spreads buffers over memory channels.
+    let lines = (BUFFER_HEADER + u32::from(HEADROOM) + u32::from(room)).div_ceil(CACHE_LINE);
+    let size = (lines | 1) * CACHE_LINE;
+    if can.driver != AF_XDP || size <= page {
+        return Ok(());
+    }
+    let others =
+        CACHE_LINE + BUFFER_HEADER + u32::from(HEADROOM) + u32::from(XDP_HEADROOM) + OVERHEAD;
+    Err(PortError::XdpBuffers {
+        port: spec.name.clone(),
+        page,
+        size,
+        largest: u16::try_from(page.saturating_sub(others)).unwrap_or(u16::MAX),
+    })
 }
 
 /// RSS over addresses and ports, as far as the driver has it. The TAP driver claims hash functions, but
@@ -184,125 +268,4 @@ fn fit_key(spec: &PortSpec, can: &Capabilities, key: &[u8]) -> Result<Vec<u8>, P
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ROOM: u16 = 2048;
-
-    fn spec() -> PortSpec {
-        PortSpec::new("fabric", "net_tap0,iface=dtap0")
-    }
-
-    fn nic() -> Capabilities {
-        Capabilities {
-            driver: "net_ixgbe".into(),
-            mtu: (68, 9710),
-            rx_queues: 4,
-            tx_queues: 8,
-            rx_offloads: u64::MAX,
-            tx_offloads: sys::VD_TX_OFFLOAD_TCP_CKSUM,
-            rss_functions: sys::VD_RSS_TCP,
-            rss_key_size: 52,
-            redirection_size: 128,
-        }
-    }
-
-    fn error(spec: &PortSpec, can: &Capabilities) -> String {
-        plan(spec, can, ROOM)
-            .expect_err("must be refused")
-            .to_string()
-    }
-
-    #[test]
-    fn the_name_ends_at_the_first_comma() {
-        assert_eq!(device_name("net_tap0,iface=dtap0,mac=fixed"), "net_tap0");
-        assert_eq!(device_name("0000:01:00.0"), "0000:01:00.0");
-    }
-
-    #[test]
-    fn only_offered_offloads_are_asked_for() {
-        let setup = plan(&spec(), &nic(), ROOM).expect("fits");
-        assert_eq!(setup.rx_offloads, sys::VD_RX_OFFLOAD_IPV4_CKSUM);
-        assert!(setup.offloads.rx_ipv4_checksum && setup.offloads.tx_tcp_checksum);
-        assert!(!setup.offloads.rx_rss_hash && !setup.offloads.tx_udp_checksum);
-        let bare = Capabilities {
-            rx_offloads: 0,
-            ..nic()
-        };
-        assert_eq!(plan(&spec(), &bare, ROOM).expect("fits").rx_offloads, 0);
-    }
-
-    #[test]
-    fn too_many_queues_name_the_drivers_limit() {
-        let mut spec = spec();
-        spec.rx_queues = 5;
-        assert!(
-            error(&spec, &nic())
-                .contains("5 receive queues wanted, but the driver net_ixgbe has at most 4")
-        );
-        spec.rx_queues = 1;
-        spec.tx_queues = 9;
-        assert!(error(&spec, &nic()).contains("9 transmit queues wanted"));
-        spec.tx_queues = 0;
-        assert!(error(&spec, &nic()).contains("at least one of each"));
-    }
-
-    #[test]
-    fn tap_pairs_its_queues() {
-        let tap = Capabilities {
-            driver: TAP.into(),
-            ..nic()
-        };
-        let mut spec = spec();
-        spec.rx_queues = 2;
-        assert!(error(&spec, &tap).contains("as many transmit as receive queues, not 1 and 2"));
-        spec.tx_queues = 2;
-        assert_eq!(plan(&spec, &tap, ROOM).expect("fits").rss, None);
-    }
-
-    #[test]
-    fn the_mtu_must_suit_driver_and_buffers() {
-        let mut spec = spec();
-        spec.mtu = 67;
-        assert!(error(&spec, &nic()).contains("(68 to 9710)"));
-        spec.mtu = 9000;
-        assert!(error(&spec, &nic()).contains("lower the mtu to 2022"));
-        spec.mtu = 2022;
-        assert!(plan(&spec, &nic(), ROOM).is_ok());
-        spec.mtu = 2023;
-        assert!(plan(&spec, &nic(), ROOM).is_err());
-    }
-
-    #[test]
-    fn rss_is_what_is_wanted_and_offered() {
-        let mut spec = spec();
-        spec.rss_key = Some(vec![0x6d; 40]);
-        assert_eq!(
-            plan(&spec, &nic(), ROOM).expect("fits").rss,
-            None,
-            "one queue"
-        );
-        spec.rx_queues = 2;
-        let rss = plan(&spec, &nic(), ROOM)
-            .expect("fits")
-            .rss
-            .expect("two queues");
-        assert_eq!(rss.functions, sys::VD_RSS_TCP);
-        let mut padded = vec![0x6d; 40];
-        padded.extend([0; 12]);
-        assert_eq!(rss.key, Some(padded));
-        let without = Capabilities {
-            rss_functions: 0,
-            ..nic()
-        };
-        assert_eq!(plan(&spec, &without, ROOM).expect("fits").rss, None);
-    }
-
-    #[test]
-    fn a_key_longer_than_the_nics_is_refused() {
-        let mut spec = spec();
-        spec.rx_queues = 2;
-        spec.rss_key = Some(vec![0; 53]);
-        assert!(error(&spec, &nic()).contains("53 bytes, but the driver net_ixgbe takes 52"));
-    }
-}
+mod tests;

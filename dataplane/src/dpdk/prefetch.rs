@@ -2,10 +2,22 @@
 
 use std::ptr;
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 /// Starts to load the first cache line of `value` into all cache levels.
 #[inline(always)]
 pub fn prefetch_read<T: ?Sized>(value: &T) {
     prefetch(ptr::from_ref(value).cast());
+}
+
+/// Starts to load all cache lines of `value`.
+#[inline(always)]
+pub fn prefetch_whole<T>(value: &T) {
+    let first: *const i8 = ptr::from_ref(value).cast();
+    for line in 0..size_of::<T>().div_ceil(LINE) {
+        prefetch(first.wrapping_add(line * LINE));
+    }
 }
 
 /// Starts to load `slice[index]`; nothing if there is no such element.
@@ -45,6 +57,7 @@ mod tests {
     fn any_place_is_fine() {
         prefetch_read(&7_u64);
         prefetch_read("");
+        prefetch_whole(&[0_u8; 200]);
         prefetch_slice_index(&[1, 2, 3], 2);
         prefetch_slice_index(&[1, 2, 3], usize::MAX);
         prefetch_slice_index::<u8>(&[], 0);

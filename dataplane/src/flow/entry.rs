@@ -1,6 +1,7 @@
 //! One flow: who talks to whom, by what rewrite, and how far the conversation is.
 
-use super::key::{Address, FlowKey};
+use super::key::{Address, Endpoint, FlowKey};
+use super::tcp::{Return, Seen, State, TcpFacts, Transition};
 use crate::Protocol;
 use crate::clock::{TickSpan, Ticks};
 use crate::neighbor::NeighborRef;
@@ -21,39 +22,25 @@ pub enum Direction {
     Reverse,
 }
 
-/// How far a flow is. Decides its idle timeout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// TCP: the client has sent SYN; the backend has perhaps answered.
-    Handshake,
-    /// TCP: both sides have been heard and the client has acknowledged.
-    Established,
-    /// TCP: one side has sent FIN.
-    HalfClosed,
-    /// TCP: both sides have sent FIN, or one has sent RST. The ports stay reserved, because the side
-    /// that closed first remembers the connection for a while (RFC 9293, TIME-WAIT).
-    Closed,
-    /// UDP.
-    Datagram,
+impl Direction {
+    /// The other way.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Forward => Self::Reverse,
+            Self::Reverse => Self::Forward,
+        }
+    }
 }
 
-/// What a packet did to its flow's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transition {
-    /// Nothing.
-    None,
-    /// The state changed, and with it the timeout.
-    Changed,
-    /// The connection was refused: the flow ends with this packet.
-    Refused,
-}
-
-/// A flow of NAT mode. For IPv4 it is exactly one cache line.
+/// A flow. For IPv4 it is exactly one cache line, for IPv6 two.
 ///
 /// ```text
 /// client ── client:cp → vip:vp ──▶ worker ── snat:sp → backend:bp ──▶ backend
 /// client ◀── vip:vp → client:cp ── worker ◀── backend:bp → snat:sp ── backend
 /// ```
+/// In `gateway` mode `snat:sp` is the client itself. A flow whose replies go straight to the client
+/// is not rewritten: its `snat` and `backend` are unspecified, and the backend follows from the slot.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct Flow<A> {
@@ -73,96 +60,42 @@ pub struct Flow<A> {
     pub snat_port: u16,
     /// The backend's port.
     pub backend_port: u16,
-    /// Changes to the IP and transport checksums of packets to the backend.
-    pub to_backend: Rewrite,
-    /// The same of packets to the client.
-    pub to_client: Rewrite,
     /// The backend's slot.
     pub backend_slot: BackendSlot,
+    /// When the last packet came, either way.
+    pub last_seen: Ticks,
+    /// The last acknowledgement number that the client sent: the sequence number that it expects.
+    pub(crate) client_next: u32,
+    /// The same of the backend.
+    pub(crate) backend_next: u32,
+    /// Neighbors in the timer wheel's list.
+    pub(crate) timer: super::wheel::Links,
     /// The backend's epoch when the flow was made.
     pub backend_epoch: Epoch,
     /// The service's slot.
     pub service: ServiceSlot,
-    /// When the last packet came, either way.
-    pub last_seen: Ticks,
-    /// Neighbors in the timer wheel's list.
-    pub(crate) timer: super::wheel::Links,
+    /// The next hop of packets to the backend.
+    pub neighbor_to_backend: NeighborRef,
+    /// The next hop of packets to the client.
+    pub neighbor_to_client: NeighborRef,
+    /// What the addresses' change adds to a checksum of packets to the backend.
+    pub(crate) address_change: Delta,
+    /// What has been seen of the connection.
+    pub(crate) seen: Seen,
     /// Transport protocol.
     pub protocol: Protocol,
-    /// How far it is.
-    pub state: State,
-    /// Which sides have sent what.
-    pub(crate) seen: Seen,
-}
-
-/// What changes in packets of one direction besides addresses and ports.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Rewrite {
-    /// Change to the IPv4 header's checksum, without the TTL's.
-    pub ip: Delta,
-    /// Change to the TCP or UDP checksum.
-    pub transport: Delta,
-    /// The next hop.
-    pub neighbor: NeighborRef,
-}
-
-/// Flags of TCP seen from either side. The state follows from them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Seen(u8);
-
-impl Seen {
-    const BACKEND_SYN: u8 = 1;
-    const CLIENT_FIN: u8 = 2;
-    const BACKEND_FIN: u8 = 4;
-    const CLIENT_RST: u8 = 8;
-    const BACKEND_RST: u8 = 16;
-    /// The client has acknowledged the backend's SYN.
-    const OPEN: u8 = 32;
-
-    const FINS: u8 = Self::CLIENT_FIN | Self::BACKEND_FIN;
-    const RSTS: u8 = Self::CLIENT_RST | Self::BACKEND_RST;
-
-    fn note(&mut self, direction: Direction, flags: TcpFlags) {
-        let (fin, rst) = match direction {
-            Direction::Forward => (Self::CLIENT_FIN, Self::CLIENT_RST),
-            Direction::Reverse => (Self::BACKEND_FIN, Self::BACKEND_RST),
-        };
-        // Whoever has reset a connection sends nothing more on it. If a packet comes after all,
-        // the reset was somebody else's, or not accepted.
-        self.0 &= !rst;
-        if flags.has(TcpFlags::RST) {
-            self.0 |= rst;
-        } else if flags.has(TcpFlags::FIN) {
-            self.0 |= fin;
-        } else if direction == Direction::Reverse && flags.has(TcpFlags::SYN) {
-            // A FIN before it belongs to an earlier connection on the same ports.
-            self.0 = self.0 & !fin | Self::BACKEND_SYN;
-        }
-        let acknowledges = direction == Direction::Forward && flags.has(TcpFlags::ACK);
-        if acknowledges && self.0 & Self::BACKEND_SYN != 0 {
-            self.0 |= Self::OPEN;
-        }
-    }
-
-    const fn state(self) -> State {
-        if self.0 & Self::RSTS != 0 || self.0 & Self::FINS == Self::FINS {
-            State::Closed
-        } else if self.0 & Self::FINS != 0 {
-            State::HalfClosed
-        } else if self.0 & Self::OPEN != 0 {
-            State::Established
-        } else {
-            State::Handshake
-        }
-    }
+    /// How far it is. Says which timer wheel it is in, so that only the table may change it.
+    pub(crate) state: State,
+    /// Which way its replies take.
+    pub(crate) returns: Return,
 }
 
 const _: () = assert!(size_of::<Option<Flow<std::net::Ipv4Addr>>>() == 64);
+const _: () = assert!(size_of::<Option<Flow<std::net::Ipv6Addr>>>() <= 128);
 
 impl<A: Address> Flow<A> {
     /// A flow of this protocol whose first packet comes now, between no addresses yet.
-    #[must_use]
-    pub fn new(protocol: Protocol, now: Ticks) -> Self {
+    fn new(protocol: Protocol, returns: Return, now: Ticks) -> Self {
         Self {
             client: A::UNSPECIFIED,
             vip: A::UNSPECIFIED,
@@ -172,17 +105,79 @@ impl<A: Address> Flow<A> {
             vip_port: 0,
             snat_port: 0,
             backend_port: 0,
-            to_backend: Rewrite::default(),
-            to_client: Rewrite::default(),
             backend_slot: BackendSlot(0),
+            last_seen: now,
+            client_next: 0,
+            backend_next: 0,
+            timer: super::wheel::Links::UNLINKED,
             backend_epoch: Epoch(0),
             service: ServiceSlot(0),
-            last_seen: now,
-            timer: super::wheel::Links::UNLINKED,
+            neighbor_to_backend: NeighborRef::default(),
+            neighbor_to_client: NeighborRef::default(),
+            address_change: Delta::default(),
+            seen: Seen::default(),
             protocol,
             state: Self::first_state(protocol),
-            seen: Seen::default(),
+            returns,
         }
+    }
+
+    /// A flow whose replies come back through Viaduct. Its packets arrive from `client` at `vip`,
+    /// and leave from `snat` (in `gateway` mode the client again) to `backend`. Slots and next hops
+    /// are the caller's to fill in.
+    #[must_use]
+    pub fn through_us(
+        protocol: Protocol,
+        [client, vip]: [Endpoint<A>; 2],
+        [snat, backend]: [Endpoint<A>; 2],
+        now: Ticks,
+    ) -> Self {
+        let address_change = client.0.change_to(snat.0).and(vip.0.change_to(backend.0));
+        Self {
+            client: client.0,
+            vip: vip.0,
+            snat: snat.0,
+            backend: backend.0,
+            client_port: client.1,
+            vip_port: vip.1,
+            snat_port: snat.1,
+            backend_port: backend.1,
+            address_change,
+            ..Self::new(protocol, Return::ThroughUs, now)
+        }
+    }
+
+    /// A flow whose replies never pass, from `client` to `vip`.
+    #[must_use]
+    pub fn direct(protocol: Protocol, [client, vip]: [Endpoint<A>; 2], now: Ticks) -> Self {
+        Self {
+            client: client.0,
+            vip: vip.0,
+            client_port: client.1,
+            vip_port: vip.1,
+            ..Self::new(protocol, Return::Direct, now)
+        }
+    }
+
+    /// The same flow, made by a packet from the middle of its connection. It stays half open until
+    /// another packet with ACK comes. For `dsr`, tunnels and `gateway`, where another host may have
+    /// balanced the connection before.
+    #[must_use]
+    pub fn picked_up(self) -> Self {
+        let seen = Seen::PICKED_UP;
+        Self { seen, ..self }
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// Which way its replies take.
+    #[must_use]
+    pub const fn returns(&self) -> Return {
+        self.returns
     }
 
     /// The key of packets from the client.
@@ -197,7 +192,7 @@ impl<A: Address> Flow<A> {
         }
     }
 
-    /// The key of packets from the backend.
+    /// The key of packets from the backend, if they come back through Viaduct.
     #[must_use]
     pub fn reverse_key(&self) -> FlowKey<A> {
         FlowKey {
@@ -216,6 +211,61 @@ impl<A: Address> Flow<A> {
             Direction::Forward => self.forward_key(),
             Direction::Reverse => self.reverse_key(),
         }
+    }
+
+    /// The source and destination with which packets of this direction leave, if they are rewritten.
+    #[inline]
+    #[must_use]
+    pub fn leaving(&self, direction: Direction) -> [Endpoint<A>; 2] {
+        match direction {
+            Direction::Forward => [
+                (self.snat, self.snat_port),
+                (self.backend, self.backend_port),
+            ],
+            Direction::Reverse => [(self.vip, self.vip_port), (self.client, self.client_port)],
+        }
+    }
+
+    /// What the rewrite of packets in this direction adds to checksums: to the IPv4 header's (which
+    /// covers the addresses; the time to live is the caller's), and to the transport's (which covers
+    /// addresses and ports). No change for flows that are not rewritten.
+    #[inline]
+    #[must_use]
+    pub fn changes(&self, direction: Direction) -> (Delta, Delta) {
+        if self.returns == Return::Direct {
+            return (Delta::default(), Delta::default());
+        }
+        let ports = Delta::of_word(self.client_port, self.snat_port)
+            .and(Delta::of_word(self.vip_port, self.backend_port));
+        let (ip, transport) = (self.address_change, self.address_change.and(ports));
+        match direction {
+            Direction::Forward => (ip, transport),
+            Direction::Reverse => (ip.inverse(), transport.inverse()),
+        }
+    }
+
+    /// The next hop of packets in this direction.
+    #[inline]
+    #[must_use]
+    pub const fn neighbor(&self, direction: Direction) -> NeighborRef {
+        match direction {
+            Direction::Forward => self.neighbor_to_backend,
+            Direction::Reverse => self.neighbor_to_client,
+        }
+    }
+
+    /// The sequence number with which a RST that travels in this direction is accepted at once: the
+    /// very one that its receiver expects (RFC 5961, section 3.2). `None` if the receiver has sent
+    /// no acknowledgement, or none that passed here.
+    #[must_use]
+    pub const fn reset_sequence(&self, direction: Direction) -> Option<u32> {
+        if !self.seen.has_ack(direction.opposite()) {
+            return None;
+        }
+        Some(match direction {
+            Direction::Forward => self.backend_next,
+            Direction::Reverse => self.client_next,
+        })
     }
 
     /// How long it may be idle in its present state.
@@ -241,21 +291,38 @@ impl<A: Address> Flow<A> {
     /// Follows one packet. Half-closed connections keep the established timeout's data flowing:
     /// every packet renews `last_seen`, so only silence ends them sooner. A reset does not end a
     /// connection at once: sequence numbers are not followed, so a blind one looks like a right one.
-    pub fn follow(&mut self, direction: Direction, flags: TcpFlags, now: Ticks) -> Transition {
+    pub(super) fn follow(
+        &mut self,
+        direction: Direction,
+        facts: TcpFacts,
+        now: Ticks,
+    ) -> Transition {
         self.last_seen = now;
         if self.protocol == Protocol::Udp {
             return Transition::None;
         }
-        if flags.has(TcpFlags::RST) && self.state == State::Handshake {
+        if facts.flags.has(TcpFlags::RST) && self.state == State::Handshake {
             return Transition::Refused;
         }
+        self.note_ack(direction, facts);
         let before = self.state;
-        self.seen.note(direction, flags);
+        self.seen.note(direction, facts.flags, self.returns);
         self.state = self.seen.state();
         if self.state == before {
             Transition::None
         } else {
             Transition::Changed
+        }
+    }
+
+    /// The last one counts, not the highest: a wrong one is corrected by the next packet.
+    fn note_ack(&mut self, direction: Direction, facts: TcpFacts) {
+        if facts.flags.has(TcpFlags::ACK) && !facts.flags.has(TcpFlags::RST) {
+            match direction {
+                Direction::Forward => self.client_next = facts.ack,
+                Direction::Reverse => self.backend_next = facts.ack,
+            }
+            self.seen.note_ack(direction);
         }
     }
 
@@ -267,9 +334,12 @@ impl<A: Address> Flow<A> {
     }
 
     /// Starts over for a new connection on the same ports.
-    pub fn reopen(&mut self, now: Ticks) {
+    pub(super) fn reopen(&mut self, now: Ticks) {
         self.state = Self::first_state(self.protocol);
         self.seen = Seen::default();
         self.last_seen = now;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,24 @@
 //! The flow table of one worker and one address family: fixed capacity, no allocation after start.
+//!
+//! ```text
+//! key ─▶ index ─▶ slab of flows ◀─ wheel of half-open flows
+//!                               ◀─ wheel of the others
+//! ```
+//! Half-open flows have a timer wheel of their own, so that the first of them is found at once when
+//! it must make room: a flood of SYNs competes with itself, not with connections that are in use.
 
-use super::entry::{Direction, Flow, FlowIndex, Transition};
+mod room;
+
+pub use room::Evicted;
+
+use super::entry::{Direction, Flow, FlowIndex};
 use super::hash::Seed;
 use super::index::{Index, Reference};
 use super::key::{Address, FlowKey};
+use super::tcp::{Return, State, TcpFacts, Transition};
 use super::wheel::{Linked, Links, Wheel};
 use crate::clock::{TickSpan, Ticks};
-use crate::dpdk::prefetch::prefetch_read;
-use crate::wire::tcp::TcpFlags;
+use crate::dpdk::prefetch::prefetch_whole;
 
 /// Flows by place, and the places that are free.
 #[derive(Debug)]
@@ -57,8 +68,25 @@ pub struct Probe<A> {
 pub struct FlowTable<A> {
     index: Index,
     slab: Slab<A>,
-    wheel: Wheel,
+    wheels: Wheels,
+    half_open_limit: usize,
     seed: Seed,
+}
+
+/// The timer wheels. A flow is in the one that its state says.
+#[derive(Debug)]
+struct Wheels {
+    half_open: Wheel,
+    others: Wheel,
+}
+
+impl Wheels {
+    const fn of(&mut self, state: State) -> &mut Wheel {
+        match state {
+            State::Handshake => &mut self.half_open,
+            _ => &mut self.others,
+        }
+    }
 }
 
 const fn reference(index: u32, direction: Direction) -> Reference {
@@ -74,16 +102,51 @@ const fn referred(reference: Reference) -> (u32, Direction) {
     (reference >> 1, direction)
 }
 
+impl<A> Probe<A> {
+    /// The key's hash: the same for all packets of the flow that come this way.
+    #[must_use]
+    pub const fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
 impl<A: Address> FlowTable<A> {
-    /// A table for up to `capacity` flows (at most 2^30), all of it allocated now.
+    /// A table for up to `capacity` flows (at most 2^30), all of it allocated now. A quarter of them
+    /// may be half open.
     #[must_use]
     pub fn new(capacity: usize, now: Ticks) -> Self {
         Self {
             index: Index::new(capacity * 2),
             slab: Slab::new(capacity),
-            wheel: Wheel::new(now),
+            wheels: Wheels {
+                half_open: Wheel::new(now),
+                others: Wheel::new(now),
+            },
+            half_open_limit: capacity.div_ceil(4),
             seed: Seed::random(),
         }
+    }
+
+    /// The same table, where this many flows may be half open before the first of them makes room
+    /// for the next (see [`Self::make_room`]). At least one.
+    #[must_use]
+    pub fn with_half_open_limit(self, limit: usize) -> Self {
+        Self {
+            half_open_limit: limit.max(1),
+            ..self
+        }
+    }
+
+    /// Number of flows that there is room for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slab.flows.len()
+    }
+
+    /// Number of half-open flows.
+    #[must_use]
+    pub fn half_open(&self) -> usize {
+        self.wheels.half_open.len()
     }
 
     /// Number of flows.
@@ -111,7 +174,7 @@ impl<A: Address> FlowTable<A> {
     #[inline]
     pub fn prefetch_flow(&self, probe: &Probe<A>) {
         self.index.find(probe.hash, |found| {
-            prefetch_read(&self.slab.flows[(found >> 1) as usize]);
+            prefetch_whole(&self.slab.flows[(found >> 1) as usize]);
             true
         });
     }
@@ -144,88 +207,132 @@ impl<A: Address> FlowTable<A> {
         self.slab.get(index.0)
     }
 
-    /// The same, writable. Its keys must not be changed.
+    /// The same, writable. Its addresses, ports and protocol must not be changed.
     pub fn get_mut(&mut self, index: FlowIndex) -> &mut Flow<A> {
         self.slab.get_mut(index.0)
     }
 
-    /// Adds a flow whose two keys are not in the table; `None` if there is no room for it.
+    /// Adds a flow whose keys are not in the table, to be looked at when it has been idle for
+    /// `timeout`; `None` if there is no room for it (see [`Self::make_room`]).
+    ///
+    /// In `nat` mode the choice of the source port makes the replies' key unique. In `gateway` mode
+    /// the client's does, unless it reaches one backend by two VIPs from one port: the caller asks
+    /// [`Self::has`].
     pub fn insert(&mut self, flow: Flow<A>, timeout: TickSpan) -> Option<FlowIndex> {
         let index = self.slab.free.pop()?;
-        let [forward, reverse] = self.hashes(&flow);
-        if !self
-            .index
-            .insert(forward, reference(index, Direction::Forward))
-        {
-            self.slab.free.push(index);
-            return None;
-        }
-        if !self
-            .index
-            .insert(reverse, reference(index, Direction::Reverse))
-        {
-            self.index
-                .remove(forward, reference(index, Direction::Forward));
+        if !self.add_keys(index, &flow) {
             self.slab.free.push(index);
             return None;
         }
         self.slab.flows[index as usize] = Some(flow);
-        self.wheel.schedule(&mut self.slab, index, timeout);
+        self.link(index, flow.last_seen.after(timeout));
         Some(FlowIndex(index))
     }
 
-    fn hashes(&self, flow: &Flow<A>) -> [u64; 2] {
-        [
+    /// False, and nothing added, if a key finds no place in the index.
+    fn add_keys(&mut self, index: u32, flow: &Flow<A>) -> bool {
+        let added = self.index.insert(
             flow.forward_key().hash(self.seed),
+            reference(index, Direction::Forward),
+        );
+        if !added || flow.returns() == Return::Direct {
+            return added;
+        }
+        let added = self.index.insert(
             flow.reverse_key().hash(self.seed),
-        ]
+            reference(index, Direction::Reverse),
+        );
+        if !added {
+            self.remove_key(index, flow, Direction::Forward);
+        }
+        added
+    }
+
+    fn remove_key(&mut self, index: u32, flow: &Flow<A>, direction: Direction) {
+        let hash = flow.key(direction).hash(self.seed);
+        let removed = self.index.remove(hash, reference(index, direction));
+        debug_assert!(removed, "keys do not change while a flow is in the table");
+    }
+
+    fn link(&mut self, index: u32, due: Ticks) {
+        let state = self.slab.get(index).state();
+        self.wheels.of(state).schedule(&mut self.slab, index, due);
+    }
+
+    fn unlink(&mut self, index: u32) {
+        let state = self.slab.get(index).state();
+        self.wheels.of(state).cancel(&mut self.slab, index);
     }
 
     /// Removes a flow that exists, and returns it.
     pub fn remove(&mut self, index: FlowIndex) -> Flow<A> {
-        self.wheel.cancel(&mut self.slab, index.0);
+        self.unlink(index.0);
         self.forget(index.0)
     }
 
+    /// Removes a flow that is in no wheel.
     fn forget(&mut self, index: u32) -> Flow<A> {
         let flow = self.slab.flows[index as usize]
             .take()
             .expect("only flows that exist are removed");
-        let [forward, reverse] = self.hashes(&flow);
-        self.index
-            .remove(forward, reference(index, Direction::Forward));
-        self.index
-            .remove(reverse, reference(index, Direction::Reverse));
+        self.remove_key(index, &flow, Direction::Forward);
+        if flow.returns() == Return::ThroughUs {
+            self.remove_key(index, &flow, Direction::Reverse);
+        }
         self.slab.free.push(index);
         flow
     }
 
-    /// Follows a packet of a flow (see [`Flow::follow`]); a new state takes its timeout at once.
+    /// Follows a packet of a flow: how far the connection is, and when and with which
+    /// acknowledgement number it was last heard of. A new state takes its timeout at once. A
+    /// connection that was refused is the caller's to remove.
+    #[inline]
     pub fn follow(
         &mut self,
         index: FlowIndex,
         direction: Direction,
-        flags: TcpFlags,
+        facts: TcpFacts,
         now: Ticks,
         timeout: impl FnOnce(&Flow<A>) -> TickSpan,
     ) -> Transition {
         let flow = self.slab.get_mut(index.0);
-        let transition = flow.follow(direction, flags, now);
+        let before = flow.state();
+        let transition = flow.follow(direction, facts, now);
         if transition == Transition::Changed {
-            let span = timeout(flow);
-            self.reschedule(index, span);
+            self.relink(index, before, now, timeout);
         }
         transition
     }
 
-    /// Looks at a flow again after `span`, instead of when it was due.
-    pub fn reschedule(&mut self, index: FlowIndex, span: TickSpan) {
-        self.wheel.cancel(&mut self.slab, index.0);
-        self.wheel.schedule(&mut self.slab, index.0, span);
+    /// Starts a flow over, for a new connection on the ports of one that has closed. It is half open
+    /// again, and the limit does not hold it back.
+    pub fn reopen(
+        &mut self,
+        index: FlowIndex,
+        now: Ticks,
+        timeout: impl FnOnce(&Flow<A>) -> TickSpan,
+    ) {
+        let flow = self.slab.get_mut(index.0);
+        let before = flow.state();
+        flow.reopen(now);
+        self.relink(index, before, now, timeout);
     }
 
-    /// Removes flows that have been idle for longer than `timeout` says, looking at no more than
-    /// `budget` flows, and gives each to `expired`.
+    /// Moves a flow that was linked in state `before` to where its new state belongs.
+    fn relink(
+        &mut self,
+        FlowIndex(index): FlowIndex,
+        before: State,
+        now: Ticks,
+        timeout: impl FnOnce(&Flow<A>) -> TickSpan,
+    ) {
+        self.wheels.of(before).cancel(&mut self.slab, index);
+        let span = timeout(self.slab.get(index));
+        self.link(index, now.after(span));
+    }
+
+    /// Removes flows that have been idle for longer than `timeout` says, half-open ones first,
+    /// looking at no more than `budget` flows, and gives each to `expired`.
     pub fn expire(
         &mut self,
         now: Ticks,
@@ -234,18 +341,39 @@ impl<A: Address> FlowTable<A> {
         mut expired: impl FnMut(Flow<A>),
     ) {
         for _ in 0..budget {
-            let Some(index) = self.wheel.next_due(&mut self.slab, now) else {
+            let Some(index) = self.next_due(now) else {
                 return;
             };
             let flow = self.slab.get(index);
-            let (allowed, idle) = (timeout(flow), now.since(flow.last_seen));
-            if idle >= allowed {
+            let allowed = timeout(flow);
+            if now.since(flow.last_seen) >= allowed {
                 expired(self.forget(index));
             } else {
-                self.wheel
-                    .schedule(&mut self.slab, index, TickSpan(allowed.0 - idle.0));
+                self.link(index, flow.last_seen.after(allowed));
             }
         }
+    }
+
+    fn next_due(&mut self, now: Ticks) -> Option<u32> {
+        let Wheels { half_open, others } = &mut self.wheels;
+        half_open
+            .next_due(&mut self.slab, now)
+            .or_else(|| others.next_due(&mut self.slab, now))
+    }
+
+    /// Looks at the next `budget` places of the table, and gives the flows that are there. `cursor`
+    /// starts at 0 and moves on; the whole table has been seen when it comes to
+    /// [`Self::capacity`]. A flow that stays from the first look to the last is seen exactly once.
+    pub fn scan(
+        &self,
+        cursor: &mut usize,
+        budget: usize,
+    ) -> impl Iterator<Item = (FlowIndex, &Flow<A>)> {
+        let first = (*cursor).min(self.capacity());
+        *cursor = first.saturating_add(budget).min(self.capacity());
+        (first as u32..)
+            .zip(&self.slab.flows[first..*cursor])
+            .filter_map(|(index, flow)| Some((FlowIndex(index), flow.as_ref()?)))
     }
 }
 

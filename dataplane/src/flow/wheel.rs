@@ -5,11 +5,15 @@
 //! expire in that tick. A packet only writes its flow's `last_seen`. When a slot's time comes, its
 //! flows are looked at: those that were used meanwhile go to a later slot. A timeout beyond the
 //! wheel's horizon is looked at once per turn of the wheel.
+//!
+//! The entry that is due first is found in constant time, also long before it is due: that is what
+//! goes when room is needed.
 
+use super::bitmap::{self, Bitmap};
 use crate::clock::{TickSpan, Ticks};
 
 /// Slots, one tick each: a horizon of 409 s.
-const SLOTS: usize = 4096;
+const SLOTS: usize = bitmap::BITS;
 
 /// Spans from here on are negative ones, on a clock that wraps.
 const BACKWARDS: TickSpan = TickSpan(1 << 31);
@@ -43,6 +47,9 @@ pub(super) trait Linked {
 #[derive(Debug)]
 pub(super) struct Wheel {
     heads: Box<[u32]>,
+    /// Slots whose list is not empty.
+    occupied: Bitmap,
+    len: usize,
     now: Ticks,
 }
 
@@ -50,6 +57,8 @@ impl Wheel {
     pub(super) fn new(now: Ticks) -> Self {
         Self {
             heads: vec![NIL; SLOTS].into_boxed_slice(),
+            occupied: Bitmap::new(),
+            len: 0,
             now,
         }
     }
@@ -58,19 +67,31 @@ impl Wheel {
         at.0 as usize % SLOTS
     }
 
-    /// Links an unlinked entry so that it is looked at after `span`, or at the horizon.
-    pub(super) fn schedule(&mut self, entries: &mut impl Linked, index: u32, span: TickSpan) {
-        let span = TickSpan(span.0.clamp(1, SLOTS as u32 - 1));
-        let slot = Self::slot(self.now.after(span));
+    /// Number of linked entries.
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Links an unlinked entry so that it is looked at when `due`, or at the horizon. What is due
+    /// already is looked at in the next tick.
+    pub(super) fn schedule(&mut self, entries: &mut impl Linked, index: u32, due: Ticks) {
+        let span = match due.since(self.now) {
+            span if span >= BACKWARDS => 1,
+            span => span.0.clamp(1, SLOTS as u32 - 1),
+        };
+        let slot = Self::slot(self.now.after(TickSpan(span)));
         let next = self.heads[slot];
         *entries.links(index) = Links {
             next,
             previous: HEAD | slot as u32,
         };
-        if next != NIL {
+        if next == NIL {
+            self.occupied.set(slot);
+        } else {
             entries.links(next).previous = index;
         }
         self.heads[slot] = index;
+        self.len += 1;
     }
 
     /// Unlinks an entry; no effect if it is not linked.
@@ -79,32 +100,48 @@ impl Wheel {
         if links == Links::UNLINKED {
             return;
         }
+        self.len -= 1;
         if links.next != NIL {
             entries.links(links.next).previous = links.previous;
         }
-        if links.previous & HEAD != 0 {
-            self.heads[(links.previous ^ HEAD) as usize] = links.next;
-        } else {
+        if links.previous & HEAD == 0 {
             entries.links(links.previous).next = links.next;
+            return;
+        }
+        let slot = (links.previous ^ HEAD) as usize;
+        self.heads[slot] = links.next;
+        if links.next == NIL {
+            self.occupied.clear(slot);
         }
     }
 
+    /// The entry that will be looked at first, and when.
+    pub(super) fn first(&self) -> Option<(Ticks, u32)> {
+        let start = Self::slot(self.now);
+        let slot = self.occupied.next(start)?;
+        let ahead = (slot + SLOTS - start) % SLOTS;
+        Some((self.now.after(TickSpan(ahead as u32)), self.heads[slot]))
+    }
+
     /// Advances towards `now`, and unlinks and returns the next entry to look at. `None` when time
-    /// has come to `now` and its slot is empty, or is beyond it: the wheel starts by the clock of
+    /// has come to `now` and nothing is due, or is beyond it: the wheel starts by the clock of
     /// another CPU, which may be a little ahead.
     pub(super) fn next_due(&mut self, entries: &mut impl Linked, now: Ticks) -> Option<u32> {
-        while now.since(self.now) < BACKWARDS {
-            let head = self.heads[Self::slot(self.now)];
-            if head != NIL {
-                self.cancel(entries, head);
-                return Some(head);
-            }
-            if self.now == now {
-                return None;
-            }
-            self.now = self.now.after(TickSpan(1));
+        let ahead = now.since(self.now);
+        if ahead >= BACKWARDS {
+            return None;
         }
-        None
+        match self.first() {
+            Some((due, head)) if due.since(self.now) <= ahead => {
+                self.now = due;
+                self.cancel(entries, head);
+                Some(head)
+            }
+            _ => {
+                self.now = now;
+                None
+            }
+        }
     }
 
     /// The wheel's time; it lags behind while entries are due.
@@ -137,7 +174,7 @@ mod tests {
         let mut entries = vec![Links::UNLINKED; 4];
         let mut wheel = Wheel::new(Ticks(0));
         for index in 0..4 {
-            wheel.schedule(&mut entries, index, TickSpan(10));
+            wheel.schedule(&mut entries, index, Ticks(10));
         }
         for index in [0, 2] {
             wheel.cancel(&mut entries, index);
@@ -152,7 +189,8 @@ mod tests {
     fn beyond_the_horizon_is_looked_at_once_a_turn() {
         let mut entries = vec![Links::UNLINKED; 1];
         let mut wheel = Wheel::new(Ticks(u32::MAX - 3));
-        wheel.schedule(&mut entries, 0, TickSpan(1_000_000));
+        let far = Ticks(u32::MAX - 3).after(TickSpan(1_000_000));
+        wheel.schedule(&mut entries, 0, far);
         let horizon = Ticks(u32::MAX - 3).after(TickSpan(SLOTS as u32 - 1)).0;
         assert_eq!(due(&mut wheel, &mut entries, horizon - 1), []);
         assert_eq!(due(&mut wheel, &mut entries, horizon), [0]);
@@ -162,7 +200,7 @@ mod tests {
     fn a_clock_that_lags_behind_the_wheel_is_waited_for() {
         let mut entries = vec![Links::UNLINKED; 1];
         let mut wheel = Wheel::new(Ticks(10));
-        wheel.schedule(&mut entries, 0, TickSpan(5));
+        wheel.schedule(&mut entries, 0, Ticks(15));
         assert_eq!(due(&mut wheel, &mut entries, 9), []);
         assert_eq!(due(&mut wheel, &mut entries, 14), []);
         assert_eq!(due(&mut wheel, &mut entries, 15), [0]);
@@ -176,13 +214,18 @@ mod tests {
             let mut entries = vec![Links::UNLINKED; spans.len()];
             let mut wheel = Wheel::new(Ticks(5));
             for (index, &span) in (0..).zip(&spans) {
-                wheel.schedule(&mut entries, index, TickSpan(span));
+                wheel.schedule(&mut entries, index, Ticks(5 + span));
             }
             let gone = |index: u32| cancelled[index as usize];
             for index in (0..spans.len() as u32).filter(|&i| gone(i)) {
                 wheel.cancel(&mut entries, index);
             }
+            let still = |tick: u32| spans.iter().zip(&cancelled)
+                .filter(move |(span, gone)| !**gone && 5 + **span >= tick)
+                .map(|(span, _)| 5 + span);
             for tick in 5..210 {
+                prop_assert_eq!(wheel.first().map(|(due, _)| due.0), still(tick).min());
+                prop_assert_eq!(wheel.len(), still(tick).count());
                 let expected: Vec<_> = (0..).zip(&spans)
                     .filter(|(i, span)| !gone(*i) && 5 + **span == tick)
                     .map(|(index, _)| index)

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::Pipeline;
 use crate::frame::Frame;
-use crate::neighbor::NeighborUpdate;
-use crate::network::{Interface, InterfaceIndex, Route};
+use crate::neighbor::{Claim, Heard, NeighborUpdate, Request};
+use crate::network::{Interface, InterfaceIndex};
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::MacAddr;
 use crate::wire::arp::{ARP_LEN, ArpOperation, ArpPacket};
@@ -22,18 +22,20 @@ impl<F: Frame> Pipeline<F> {
         packet: ArpPacket,
     ) -> Result<Verdict, DropReason> {
         if self.is_local(packet.sender_ip) {
-            return Err(DropReason::ArpInvalid);
+            let claimed = self.claimed(interface, packet.sender_ip.into(), packet.sender_mac);
+            return Err(claimed.unwrap_or(DropReason::ArpInvalid));
         }
-        if !packet.sender_ip.is_unspecified() && !self.learned.is_full() {
-            let (address, mac) = (packet.sender_ip, packet.sender_mac);
-            self.learned.push(NeighborUpdate {
+        if !packet.sender_ip.is_unspecified() {
+            self.hear(Heard::Neighbor(NeighborUpdate {
                 interface,
-                address: address.into(),
-                mac,
-            });
+                address: packet.sender_ip.into(),
+                mac: packet.sender_mac,
+                claim: Claim::Arp,
+            }));
         }
-        if packet.operation == ArpOperation::Reply || !self.is_local(packet.target_ip) {
-            return Ok(Verdict::Absorb);
+        let asks = packet.operation == ArpOperation::Request;
+        if !asks || !self.answers_for(interface, packet.target_ip) {
+            return Ok(self.to_host(interface));
         }
         let reply = packet.reply_from(self.network.interface(interface).mac);
         if write_arp(
@@ -48,11 +50,26 @@ impl<F: Frame> Pipeline<F> {
         }
     }
 
-    /// Makes `frame` a question for the next hop of `route`. False if it does not fit.
+    /// What Viaduct has learned from may be for the host's stack too.
+    pub(super) fn to_host(&self, interface: InterfaceIndex) -> Verdict {
+        match self.network.interface(interface).host_port {
+            Some(_) => Verdict::Punt(interface),
+            None => Verdict::Absorb,
+        }
+    }
+
+    /// Makes `frame` a question for a next hop. False if it does not fit.
     #[must_use]
-    pub fn write_request(&self, frame: &mut F, route: Route) -> bool {
+    pub fn write_request(&self, frame: &mut F, Request { route, unicast }: Request) -> bool {
         let interface = self.network.interface(route.interface);
-        let (IpAddr::V4(target_ip), Some(own)) = (route.next_hop, interface.ipv4) else {
+        let target_ip = match route.next_hop {
+            IpAddr::V4(target) => target,
+            IpAddr::V6(target) => {
+                let request = Request { route, unicast };
+                return self.write_solicitation(frame, interface, target, request);
+            }
+        };
+        let Some(own) = interface.ipv4 else {
             return false;
         };
         let request = ArpPacket {
@@ -62,12 +79,13 @@ impl<F: Frame> Pipeline<F> {
             target_mac: MacAddr::ZERO,
             target_ip,
         };
-        write_arp(frame, interface, MacAddr::BROADCAST, request)
+        let station = unicast.unwrap_or(MacAddr::BROADCAST);
+        write_arp(frame, interface, station, request)
     }
 }
 
 /// Replaces the frame's contents. False, and the frame unchanged, if they do not fit.
-fn write_arp<F: Frame>(
+pub(super) fn write_arp<F: Frame>(
     frame: &mut F,
     interface: &Interface,
     destination: MacAddr,

@@ -1,136 +1,242 @@
 //! Makes a flow: chooses the backend, the source port and the next hops.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use super::Pipeline;
-use super::rewrite::{Endpoint, Endpoints, checksum_changes};
+use super::refuse::{Answer, Refused};
+use super::side::Side;
+use super::{Pipeline, Transport};
 use crate::Protocol;
 use crate::clock::{TickSpan, Ticks};
-use crate::flow::entry::Rewrite;
-use crate::flow::{Flow, FlowIndex};
+use crate::flow::key::Endpoint;
+use crate::flow::{Flow, FlowIndex, FlowKey};
 use crate::frame::Frame;
-use crate::neighbor::NeighborRef;
-use crate::table::{Backend, Service};
+use crate::neighbor::{NeighborRef, Role};
+use crate::table::{Backend, Mode, Service, ServiceSlot};
 use crate::verdict::DropReason;
-use crate::wire::parse::Transport;
+
+/// How long after its last new flow a client comes back to the same backend, whatever has happened to
+/// the others: 5 minutes, as long as IPVS keeps persistent clients.
+const AFFINITY: TickSpan = TickSpan(3000);
 
 /// What the forwarding table says about a new flow.
+#[derive(Clone, Copy)]
 struct Choice {
     backend: Backend,
-    address: Endpoint,
-    service: crate::table::ServiceSlot,
+    mode: Mode,
+    service: ServiceSlot,
     timeout: TickSpan,
+    /// The service's clients come back to the same backend.
+    remembers_client: bool,
 }
 
 impl<F: Frame> Pipeline<F> {
-    /// Makes the flow that `packet` opens.
-    pub(super) fn create(
+    /// Makes the flow that `packet` opens, or that it shows to have been there before.
+    pub(super) fn create<A: Side>(
         &mut self,
-        packet: &Transport,
+        packet: &Transport<A>,
         now: Ticks,
-    ) -> Result<FlowIndex, DropReason> {
-        let key = packet.key;
-        let opens = key.protocol == Protocol::Udp || packet.flags.opens();
-        let choice = self.choose(packet, opens)?;
-        let client = (key.source, key.source_port);
-        let backend = self.next_hop(choice.address.0, now)?;
-        let made = self.next_hop(client.0, now).and_then(|to_client| {
-            let made = self.connect(packet, &choice, [backend, to_client], now);
-            self.unrefer_if_failed(&made, to_client);
-            made
-        });
-        self.unrefer_if_failed(&made, backend);
+    ) -> Result<FlowIndex, Refused> {
+        let choice = self.choose(packet, now)?;
+        let to_backend = self.next_hop(choice.backend.address.ip(), Role::Infrastructure)?;
+        let made = self.connect(packet, &choice, to_backend, now);
+        if made.is_err() {
+            self.neighbors.unrefer(to_backend);
+        } else if choice.remembers_client {
+            self.remember_client(packet, &choice, now);
+        }
         made
     }
 
-    fn unrefer_if_failed(&mut self, made: &Result<FlowIndex, DropReason>, neighbor: NeighborRef) {
-        if made.is_err() {
-            self.neighbors.unrefer(neighbor);
-        }
-    }
-
-    /// Makes the flow with these next hops, to the backend and to the client.
-    fn connect(
+    fn connect<A: Side>(
         &mut self,
-        packet: &Transport,
+        packet: &Transport<A>,
         choice: &Choice,
-        [to_backend, to_client]: [NeighborRef; 2],
+        to_backend: NeighborRef,
         now: Ticks,
-    ) -> Result<FlowIndex, DropReason> {
-        let key = packet.key;
-        let client = (key.source, key.source_port);
-        let vip = (key.destination, key.destination_port);
-        let snat = self
-            .snat
-            .choose(&self.flows, choice.address, key.protocol)
-            .ok_or(DropReason::SnatPorts)?;
-        let Backend { slot, epoch, .. } = choice.backend;
-        let flow = Flow {
-            client: client.0,
-            vip: vip.0,
-            snat: snat.0,
-            backend: choice.address.0,
-            client_port: client.1,
-            vip_port: vip.1,
-            snat_port: snat.1,
-            backend_port: choice.address.1,
-            to_backend: rewrite([client, vip], [snat, choice.address], to_backend),
-            to_client: rewrite([choice.address, snat], [vip, client], to_client),
-            service: choice.service,
-            backend_slot: slot,
-            backend_epoch: epoch,
-            ..Flow::new(key.protocol, now)
-        };
-        self.insert(flow, choice.timeout)
+    ) -> Result<FlowIndex, Refused> {
+        if !choice.mode.returns_through_us() {
+            let flow = Flow::direct(packet.key.protocol, arriving(packet), now);
+            return self.insert(
+                packet,
+                choice,
+                Flow {
+                    neighbor_to_backend: to_backend,
+                    ..flow
+                },
+                now,
+            );
+        }
+        let to_client = self.next_hop(packet.key.source.into(), Role::Client)?;
+        let made = self.translate(packet, choice, now).and_then(|flow| {
+            let flow = Flow {
+                neighbor_to_backend: to_backend,
+                neighbor_to_client: to_client,
+                ..flow
+            };
+            self.insert(packet, choice, flow, now)
+        });
+        if made.is_err() {
+            self.neighbors.unrefer(to_client);
+        }
+        made
     }
 
-    fn choose(&self, packet: &Transport, opens: bool) -> Result<Choice, DropReason> {
-        let key = packet.key;
-        let table = self.tables.current();
-        let vip = SocketAddr::from((key.destination, key.destination_port));
-        let service = table
-            .lookup(vip, key.protocol)
-            .ok_or_else(|| self.no_service(key.destination))?;
-        if !opens {
-            return Err(DropReason::NoFlow);
-        }
-        let client = SocketAddr::from((key.source, key.source_port));
-        let backend = service.pick(client).ok_or(DropReason::NoBackend)?;
-        // Families are not mixed: the table of an IPv4 VIP has IPv4 backends.
-        let IpAddr::V4(address) = backend.address.ip() else {
-            return Err(DropReason::NoBackend);
+    /// The flow of a mode that translates addresses.
+    fn translate<A: Side>(
+        &mut self,
+        packet: &Transport<A>,
+        choice: &Choice,
+        now: Ticks,
+    ) -> Result<Flow<A>, Refused> {
+        // Families are not mixed: such services have backends of the VIP's.
+        let address = A::from_ip(choice.backend.address.ip()).ok_or(DropReason::NoBackend)?;
+        let backend = (address, choice.backend.address.port());
+        let client = (packet.key.source, packet.key.source_port);
+        let keeps_client = choice.mode == Mode::Gateway
+            && !self.is_hairpin(packet, address)
+            && !self.is_taken(packet, backend);
+        let source = if keeps_client {
+            client
+        } else {
+            let port = self.port_towards(choice);
+            let steering = port.and_then(|port| self.steering.get(port)?.as_ref());
+            let memory = A::memory_mut(&mut self.memories);
+            let ports = memory.snat.as_mut().ok_or(DropReason::SnatPorts)?;
+            ports
+                .choose(&memory.flows, backend, packet.key.protocol, steering)
+                .ok_or(DropReason::SnatPorts)?
         };
-        Ok(Choice {
-            backend: *backend,
-            address: (address, backend.address.port()),
-            service: service.slot(),
-            timeout: first_timeout(service, key.protocol),
+        let leaving = [source, backend];
+        Ok(Flow::through_us(
+            packet.key.protocol,
+            arriving(packet),
+            leaving,
+            now,
+        ))
+    }
+
+    /// True if the backend would answer the client past Viaduct, because they are on one segment:
+    /// a backend that is a client of its own service, for one.
+    fn is_hairpin<A: Side>(&self, packet: &Transport<A>, backend: A) -> bool {
+        let client = packet.key.source;
+        let attached = self.network.interfaces.iter().filter_map(A::attachment);
+        let mut subnets = attached.map(|at| at.subnet);
+        subnets.any(|subnet| subnet.contains(client) && subnet.contains(backend))
+    }
+
+    /// The port that leads to the backend, and by which it answers.
+    fn port_towards(&self, choice: &Choice) -> Option<usize> {
+        let route = self.network.route_to(choice.backend.address.ip())?;
+        Some(self.network.interface(route.interface).port)
+    }
+
+    /// True if the client reaches this backend from the same port already, by another VIP: replies
+    /// could not be told apart.
+    fn is_taken<A: Side>(&self, packet: &Transport<A>, backend: Endpoint<A>) -> bool {
+        A::memory(&self.memories).flows.has(FlowKey {
+            source: backend.0,
+            destination: packet.key.source,
+            source_port: backend.1,
+            destination_port: packet.key.source_port,
+            protocol: packet.key.protocol,
         })
     }
 
-    fn no_service(&self, destination: Ipv4Addr) -> DropReason {
+    fn choose<A: Side>(&mut self, packet: &Transport<A>, now: Ticks) -> Result<Choice, Refused> {
+        let key = packet.key;
+        let vip = SocketAddr::new(key.destination.into(), key.destination_port);
+        let service = self
+            .tables
+            .current()
+            .lookup(vip, key.protocol)
+            .ok_or_else(|| self.no_service(key.destination))?;
+        let policy = service.policy();
+        let client = SocketAddr::new(key.source.into(), key.source_port);
+        let sources = policy.sources.as_ref();
+        if !sources.is_none_or(|sources| sources.permits(client.ip())) {
+            return Err(DropReason::SourceDenied.into());
+        }
+        let answered = |reason| Refused::Answered(reason, Answer::ByPolicy(policy.refusal));
+        // A translated connection that is not known cannot be known: its source port is lost.
+        if policy.mode == Mode::Nat && !starts(packet) {
+            return Err(answered(DropReason::NoFlow));
+        }
+        let known = match policy.source_affinity {
+            true => {
+                let clients = &mut A::memory_mut(&mut self.memories).clients;
+                clients.lookup(service.slot(), key.source, AFFINITY, now)
+            }
+            false => None,
+        };
+        let known = known.and_then(|(slot, epoch)| service.working(slot, epoch));
+        let backend = known.or_else(|| service.pick(client));
+        Ok(Choice {
+            backend: *backend.ok_or_else(|| answered(DropReason::NoBackend))?,
+            mode: policy.mode,
+            service: service.slot(),
+            timeout: first_timeout(service, key.protocol),
+            remembers_client: policy.source_affinity,
+        })
+    }
+
+    fn remember_client<A: Side>(&mut self, packet: &Transport<A>, choice: &Choice, now: Ticks) {
+        let backend = (choice.backend.slot, choice.backend.epoch);
+        let clients = &mut A::memory_mut(&mut self.memories).clients;
+        clients.remember(choice.service, packet.key.source, backend, now);
+    }
+
+    fn no_service<A: Side>(&self, destination: A) -> Refused {
+        let answer = Answer::ByPolicy(self.network.refusal);
         if self.network.is_snat(destination) {
-            DropReason::NoFlow
-        } else if self.is_local(destination) {
-            DropReason::NoService
+            Refused::Answered(DropReason::NoFlow, answer)
+        } else if self.is_local(destination) || self.network.is_in_pool(destination) {
+            Refused::Answered(DropReason::NoService, answer)
         } else {
-            DropReason::NotLocal
+            DropReason::NotLocal.into()
         }
     }
 
-    fn next_hop(&mut self, destination: Ipv4Addr, now: Ticks) -> Result<NeighborRef, DropReason> {
-        let route = self.network.route(destination).ok_or(DropReason::NoRoute)?;
+    fn next_hop(&mut self, destination: IpAddr, role: Role) -> Result<NeighborRef, DropReason> {
+        let route = self
+            .network
+            .route_to(destination)
+            .ok_or(DropReason::NoRoute)?;
         self.neighbors
-            .refer(route, now)
+            .refer(route, role)
             .ok_or(DropReason::NeighborTable)
     }
 
-    fn insert(&mut self, flow: Flow<Ipv4Addr>, timeout: TickSpan) -> Result<FlowIndex, DropReason> {
-        let slot = flow.backend_slot;
-        let index = self
-            .flows
-            .insert(flow, timeout)
-            .ok_or(DropReason::FlowTableFull)?;
+    /// Adds the flow; makes room for it first, if there is none.
+    fn insert<A: Side>(
+        &mut self,
+        packet: &Transport<A>,
+        choice: &Choice,
+        flow: Flow<A>,
+        now: Ticks,
+    ) -> Result<FlowIndex, Refused> {
+        let Backend { slot, epoch, .. } = choice.backend;
+        let flow = Flow {
+            service: choice.service,
+            backend_slot: slot,
+            backend_epoch: epoch,
+            ..flow
+        };
+        let flow = if starts(packet) {
+            flow
+        } else {
+            flow.picked_up()
+        };
+        self.admit_flow(choice.service, now)?;
+        self.make_room::<A>(&flow, now);
+        let (vip, protocol) = (
+            SocketAddr::new(flow.vip.into(), flow.vip_port),
+            flow.protocol,
+        );
+        let flows = &mut A::memory_mut(&mut self.memories).flows;
+        let Some(index) = flows.insert(flow, choice.timeout) else {
+            self.limits.ended(choice.service, vip, protocol);
+            return Err(DropReason::FlowTableFull.into());
+        };
         self.counters.flows_created.add(1);
         if let Some(backend) = self.counters.backend(slot) {
             backend.flows.add(1);
@@ -138,15 +244,27 @@ impl<F: Frame> Pipeline<F> {
         }
         Ok(index)
     }
+
+    /// Counts a new flow of a service against its limits.
+    fn admit_flow(&mut self, slot: ServiceSlot, now: Ticks) -> Result<(), DropReason> {
+        let workers = self.network.workers;
+        let service = self.tables.current().service(slot);
+        service.map_or(Ok(()), |service| self.limits.admit(service, workers, now))
+    }
 }
 
-fn rewrite(arriving: Endpoints, leaving: Endpoints, neighbor: NeighborRef) -> Rewrite {
-    let (ip, transport) = checksum_changes(arriving, leaving);
-    Rewrite {
-        ip,
-        transport,
-        neighbor,
-    }
+/// The packet's ends as it arrives.
+fn arriving<A: Side>(packet: &Transport<A>) -> [Endpoint<A>; 2] {
+    let key = packet.key;
+    [
+        (key.source, key.source_port),
+        (key.destination, key.destination_port),
+    ]
+}
+
+/// True for a packet that may be a conversation's first.
+fn starts<A>(packet: &Transport<A>) -> bool {
+    packet.key.protocol == Protocol::Udp || packet.flags.opens()
 }
 
 fn first_timeout(service: &Service, protocol: Protocol) -> TickSpan {

@@ -1,28 +1,25 @@
-//! ICMP echo: answers `ping` of Viaduct's own addresses and of VIPs (RFC 792; RFC 1122, 3.2.2.6).
-
-use zerocopy::FromBytes;
+//! ICMP echo: answers `ping` of Viaduct's own addresses and of VIPs (RFC 792; RFC 1122, 3.2.2.6;
+//! RFC 4443, 4.2).
 
 use super::Pipeline;
+use super::side::Side;
 use crate::frame::Frame;
 use crate::network::InterfaceIndex;
 use crate::verdict::{DropReason, Verdict};
-use crate::wire::checksum::{Delta, checksum};
+use crate::wire::checksum::Delta;
 use crate::wire::ethernet::EthernetHeader;
-use crate::wire::icmp::{ECHO_REPLY, ECHO_REQUEST, IcmpHeader};
-use crate::wire::ipv4::Ipv4Header;
-use crate::wire::parse::Ipv4Layout;
-
-/// Time to live of a reply (RFC 1700's recommended default).
-const TTL: u8 = 64;
+use crate::wire::icmp::IcmpHeader;
+use crate::wire::packet::Layout;
+use zerocopy::FromBytes;
 
 impl<F: Frame> Pipeline<F> {
     /// Turns the request into its reply. It goes back to the station that it came from, which need
     /// not be the route to the client: a reply needs no neighbor.
-    pub(super) fn answer_echo(
+    pub(super) fn answer_echo<A: Side>(
         &mut self,
         frame: &mut F,
         interface: InterfaceIndex,
-        layout: Ipv4Layout,
+        layout: Layout,
     ) -> Result<Verdict, DropReason> {
         let mac = self.network.interface(interface).mac;
         let bytes = frame.bytes_mut();
@@ -30,33 +27,19 @@ impl<F: Frame> Pipeline<F> {
             EthernetHeader::mut_from_prefix(bytes).map_err(|_| DropReason::Truncated)?;
         ethernet.destination = ethernet.source;
         ethernet.source = mac;
-        reply_ip(bytes, layout).ok_or(DropReason::Truncated)?;
-        reply_icmp(bytes, layout).ok_or(DropReason::Truncated)?;
+        A::turn_around(bytes, layout).ok_or(DropReason::Truncated)?;
+        reply_icmp::<A>(bytes, layout).ok_or(DropReason::Truncated)?;
         Ok(Verdict::Reply(interface))
     }
 }
 
-/// Swaps the addresses. The header's checksum is made anew, for the TTL starts over.
-fn reply_ip(bytes: &mut [u8], layout: Ipv4Layout) -> Option<()> {
-    let header = bytes.get_mut(usize::from(layout.ip)..usize::from(layout.transport))?;
-    let (ip, _) = Ipv4Header::mut_from_prefix(header).ok()?;
-    std::mem::swap(&mut ip.source, &mut ip.destination);
-    ip.ttl = TTL;
-    ip.checksum = 0.into();
-    let sum = checksum(header);
-    let (ip, _) = Ipv4Header::mut_from_prefix(header).ok()?;
-    ip.checksum = sum.into();
-    Some(())
-}
-
-fn reply_icmp(bytes: &mut [u8], layout: Ipv4Layout) -> Option<()> {
+fn reply_icmp<A: Side>(bytes: &mut [u8], layout: Layout) -> Option<()> {
+    let [request, reply] = A::ECHO;
     let (icmp, _) =
         IcmpHeader::mut_from_prefix(bytes.get_mut(usize::from(layout.transport)..)?).ok()?;
-    let change = Delta::of_word(
-        u16::from_be_bytes([ECHO_REQUEST, 0]),
-        u16::from_be_bytes([ECHO_REPLY, 0]),
-    );
-    icmp.kind = ECHO_REPLY;
+    let word = |kind| u16::from_be_bytes([kind, 0]);
+    let change = Delta::of_word(word(request), word(reply));
+    icmp.kind = reply;
     icmp.checksum = change.apply(icmp.checksum.get()).into();
     Some(())
 }

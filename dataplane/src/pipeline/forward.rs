@@ -1,157 +1,200 @@
 //! TCP and UDP: finds a packet's flow, or makes one, and sends the packet on its way.
 
-use std::net::Ipv4Addr;
-
-use super::rewrite::{rewrite_ethernet, rewrite_ipv4};
-use super::{Pipeline, account_end, timeouts_of};
+use super::leave::Outbound;
+use super::refuse::{Answer, Refused};
+use super::rewrite::rewrite;
+use super::side::Side;
+use super::sweep::Aftermath;
+use super::{Pipeline, Transport, timeouts_of};
 use crate::Protocol;
 use crate::clock::Ticks;
-use crate::flow::entry::Transition;
+use crate::flow::tcp::{Return, Transition};
 use crate::flow::{Direction, FlowIndex, Probe};
 use crate::frame::Frame;
-use crate::neighbor::{Lookup, NeighborRef};
+use crate::table::Removal;
 use crate::verdict::{DropReason, Verdict};
-use crate::wire::MacAddr;
-use crate::wire::parse::{Ipv4Layout, Transport};
+
+/// What becomes of a packet whose flow is known.
+enum Continue {
+    /// It belongs to that flow.
+    With,
+    /// It starts anew and may choose again: the backend is gone, or drains and would get a new
+    /// connection after the old one has closed.
+    Anew,
+    /// Its backend is gone, and its service resets such connections.
+    Reset,
+}
 
 impl<F: Frame> Pipeline<F> {
     #[inline]
-    pub(super) fn balance(
+    pub(super) fn balance<A: Side>(
         &mut self,
         frame: &mut F,
-        packet: &Transport,
-        probe: &Probe<Ipv4Addr>,
+        packet: &Transport<A>,
+        probe: &Probe<A>,
         now: Ticks,
-    ) -> Result<Verdict, DropReason> {
-        if packet.layout.ttl <= 1 {
-            return Err(DropReason::TtlExpired);
+    ) -> Verdict {
+        let sent = self.flow_of(packet, probe, now).and_then(|found| {
+            let (flow, direction) = found;
+            self.send(frame, packet, probe, flow, direction, now)
+        });
+        match sent {
+            Ok(verdict) => verdict,
+            Err(refused) => self.refuse(frame, packet, refused, now),
         }
-        let found = self.flows.find(probe);
-        let (flow, direction) = match found {
-            Some((flow, direction)) if !self.is_superseded(flow, direction, packet) => {
-                (flow, direction)
-            }
-            Some((flow, _)) => {
-                self.end(flow);
-                (self.create(packet, now)?, Direction::Forward)
-            }
-            None => (self.create(packet, now)?, Direction::Forward),
-        };
-        self.send(frame, packet, flow, direction, now)
     }
 
-    /// True if the packet starts anew on the ports of an old flow and may choose again: its backend
-    /// is gone, or drains and would get a new connection after the old one has closed.
     #[inline]
-    fn is_superseded(&self, flow: FlowIndex, direction: Direction, packet: &Transport) -> bool {
-        let starts = packet.key.protocol == Protocol::Udp || packet.flags.opens();
-        if direction == Direction::Reverse || !starts {
-            return false;
+    fn flow_of<A: Side>(
+        &mut self,
+        packet: &Transport<A>,
+        probe: &Probe<A>,
+        now: Ticks,
+    ) -> Result<(FlowIndex, Direction), Refused> {
+        if packet.layout.hops <= 1 {
+            return Err(Refused::Answered(
+                DropReason::TtlExpired,
+                Answer::TimeExceeded,
+            ));
         }
-        let (flow, table) = (self.flows.get(flow), self.tables.current());
-        if flow.may_reopen() {
-            !table.takes_new(flow.backend_slot, flow.backend_epoch)
-        } else {
-            !table.has_backend(flow.backend_slot, flow.backend_epoch)
+        let Some((flow, direction)) = A::memory(&self.memories).flows.find(probe) else {
+            return Ok((self.create(packet, now)?, Direction::Forward));
+        };
+        match self.continues(flow, direction, packet) {
+            Continue::With => Ok((flow, direction)),
+            Continue::Anew => {
+                self.end::<A>(flow);
+                Ok((self.create(packet, now)?, Direction::Forward))
+            }
+            Continue::Reset => {
+                self.end::<A>(flow);
+                let refusal = self.refusal_of(packet.key);
+                Err(Refused::Answered(
+                    DropReason::BackendGone,
+                    Answer::ByPolicy(refusal),
+                ))
+            }
+        }
+    }
+
+    #[inline]
+    fn continues<A: Side>(
+        &self,
+        index: FlowIndex,
+        direction: Direction,
+        packet: &Transport<A>,
+    ) -> Continue {
+        let starts = packet.key.protocol == Protocol::Udp || packet.flags.opens();
+        let flow = A::memory(&self.memories).flows.get(index);
+        let replies_pass = flow.returns() == Return::ThroughUs;
+        if direction == Direction::Reverse || (!starts && replies_pass) {
+            return Continue::With;
+        }
+        let table = self.tables.current();
+        let (slot, epoch) = (flow.backend_slot, flow.backend_epoch);
+        match table.occupant(slot, epoch) {
+            Some(backend) if starts && flow.may_reopen() && backend.draining => Continue::Anew,
+            Some(_) => Continue::With,
+            None if starts => Continue::Anew,
+            // Only direct flows come so far: without the backend there is nowhere to send to.
+            None => match table.removal_of(flow.service) {
+                Removal::Keep => Continue::Anew,
+                Removal::Reset => Continue::Reset,
+            },
         }
     }
 
     /// Rewrites a packet of a flow and follows it.
-    fn send(
+    fn send<A: Side>(
         &mut self,
         frame: &mut F,
-        packet: &Transport,
+        packet: &Transport<A>,
+        probe: &Probe<A>,
         index: FlowIndex,
         direction: Direction,
         now: Ticks,
-    ) -> Result<Verdict, DropReason> {
+    ) -> Result<Verdict, Refused> {
         if packet.flags.opens() && direction == Direction::Forward {
-            self.reopen(index, now);
+            self.reopen::<A>(index, now);
         }
-        let flow = self.flows.get(index);
-        let (leaving, change) = match direction {
-            Direction::Forward => (
-                [
-                    (flow.snat, flow.snat_port),
-                    (flow.backend, flow.backend_port),
-                ],
-                flow.to_backend,
-            ),
-            Direction::Reverse => (
-                [(flow.vip, flow.vip_port), (flow.client, flow.client_port)],
-                flow.to_client,
-            ),
+        let flow = A::memory(&self.memories).flows.get(index);
+        let outbound = match flow.returns() {
+            Return::ThroughUs => {
+                let neighbor = flow.neighbor(direction);
+                let (leaving, changes) = (flow.leaving(direction), flow.changes(direction));
+                Self::check_size(packet.layout.packet_len(), self.mtu(neighbor))?;
+                if packet.flags.has_syn() {
+                    self.clamp::<A>(frame, packet, index);
+                }
+                rewrite(frame.bytes_mut(), packet, leaving, changes)
+                    .ok_or(DropReason::Truncated)?;
+                Outbound {
+                    ip: usize::from(packet.layout.ip),
+                    end: usize::from(packet.layout.end),
+                    ethertype: A::ETHERTYPE,
+                    neighbor,
+                }
+            }
+            Return::Direct => {
+                if packet.flags.has_syn() {
+                    self.clamp::<A>(frame, packet, index);
+                }
+                self.deliver::<A>(frame, packet.layout, probe.hash(), index)?
+            }
         };
-        let (layout, protocol) = (packet.layout, packet.key.protocol);
-        rewrite_ipv4(frame.bytes_mut(), layout, protocol, leaving, &change)
-            .ok_or(DropReason::Truncated)?;
-        self.count(index, direction, layout);
+        self.count::<A>(index, direction, packet);
         self.follow(index, direction, packet, now);
-        self.leave(frame, layout, change.neighbor, now)
+        Ok(self.leave(frame, outbound, now)?)
     }
 
     /// A SYN on the ports of a closed connection starts a new one with the same backend, which
     /// knows the ports and judges the sequence number as if it had come directly.
-    fn reopen(&mut self, index: FlowIndex, now: Ticks) {
-        if self.flows.get(index).may_reopen() {
-            let flow = self.flows.get_mut(index);
-            flow.reopen(now);
-            let span = flow.timeout(timeouts_of(self.tables.current(), flow));
-            self.flows.reschedule(index, span);
+    fn reopen<A: Side>(&mut self, index: FlowIndex, now: Ticks) {
+        let table = self.tables.current();
+        let flows = &mut A::memory_mut(&mut self.memories).flows;
+        if flows.get(index).may_reopen() {
+            flows.reopen(index, now, |flow| flow.timeout(timeouts_of(table, flow)));
         }
     }
 
     #[inline]
-    fn count(&self, index: FlowIndex, direction: Direction, layout: Ipv4Layout) {
+    fn count<A: Side>(&self, index: FlowIndex, direction: Direction, packet: &Transport<A>) {
         if direction == Direction::Reverse {
             return;
         }
-        if let Some(backend) = self.counters.backend(self.flows.get(index).backend_slot) {
+        let flow = A::memory(&self.memories).flows.get(index);
+        if let Some(backend) = self.counters.backend(flow.backend_slot) {
             backend.packets.add(1);
-            backend
-                .bytes
-                .add(u64::from(layout.end) - u64::from(layout.ip));
+            backend.bytes.add(u64::from(packet.layout.packet_len()));
         }
     }
 
     #[inline]
-    fn follow(&mut self, index: FlowIndex, direction: Direction, packet: &Transport, now: Ticks) {
-        let table = self.tables.current();
-        let timeout = |flow: &_| crate::flow::Flow::timeout(flow, timeouts_of(table, flow));
-        let transition = self
-            .flows
-            .follow(index, direction, packet.flags, now, timeout);
-        if transition == Transition::Refused {
-            self.end(index);
-        }
-    }
-
-    pub(super) fn end(&mut self, index: FlowIndex) {
-        let flow = self.flows.remove(index);
-        account_end(&self.counters, &mut self.neighbors, &flow);
-    }
-
-    /// Puts the Ethernet header on and sends the packet to its next hop, or lets it wait.
-    #[inline]
-    fn leave(
+    fn follow<A: Side>(
         &mut self,
-        frame: &mut F,
-        layout: Ipv4Layout,
-        neighbor: NeighborRef,
+        index: FlowIndex,
+        direction: Direction,
+        packet: &Transport<A>,
         now: Ticks,
-    ) -> Result<Verdict, DropReason> {
-        let index = self.neighbors.interface(neighbor);
-        let interface = self.network.interface(index);
-        match self.neighbors.lookup(neighbor, now) {
-            Lookup::Known(mac) => {
-                rewrite_ethernet(frame, layout, interface, mac)?;
-                Ok(Verdict::Forward(index))
-            }
-            Lookup::Unresolved => {
-                rewrite_ethernet(frame, layout, interface, MacAddr::ZERO)?;
-                self.held_for = neighbor;
-                Ok(Verdict::Hold)
-            }
+    ) {
+        let table = self.tables.current();
+        let flows = &mut A::memory_mut(&mut self.memories).flows;
+        let timeout = |flow: &_| crate::flow::Flow::timeout(flow, timeouts_of(table, flow));
+        let transition = flows.follow(index, direction, packet.facts(), now, timeout);
+        if transition == Transition::Refused {
+            self.end::<A>(index);
         }
+    }
+
+    pub(super) fn end<A: Side>(&mut self, index: FlowIndex) {
+        let flow = A::memory_mut(&mut self.memories).flows.remove(index);
+        let mut aftermath = Aftermath {
+            counters: &self.counters,
+            neighbors: &mut self.neighbors,
+            limits: &mut self.limits,
+            resets: &mut self.resets,
+            now: flow.last_seen,
+        };
+        aftermath.account(&flow);
     }
 }

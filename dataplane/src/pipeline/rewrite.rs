@@ -1,92 +1,47 @@
-//! Changes headers in place: addresses, ports, TTL, checksums, Ethernet.
+//! Changes a packet's endpoints in place: addresses, ports, hops, checksums.
 //!
 //! Checksums are updated, not made anew (RFC 1624): the change is the same for every packet of a
-//! direction, and is computed when the flow is made.
-
-use std::net::Ipv4Addr;
+//! direction, and follows from the flow.
 
 use zerocopy::FromBytes;
 
+use super::Transport;
+use super::side::Side;
 use crate::Protocol;
-use crate::flow::entry::Rewrite;
-use crate::frame::Frame;
-use crate::network::Interface;
-use crate::verdict::DropReason;
-use crate::wire::MacAddr;
+use crate::flow::key::Endpoint;
 use crate::wire::checksum::Delta;
-use crate::wire::ethernet::{self, ETHERTYPE_IPV4};
-use crate::wire::ipv4::Ipv4Header;
-use crate::wire::parse::Ipv4Layout;
 use crate::wire::tcp::TcpHeader;
 use crate::wire::udp::UdpHeader;
 
-/// One end of a flow as packets carry it.
-pub(super) type Endpoint = (Ipv4Addr, u16);
-
-/// Source and destination.
-pub(super) type Endpoints = [Endpoint; 2];
-
-/// The checksum changes of packets between these endpoints: as they arrive, and as they leave.
-pub(super) fn checksum_changes(arriving: Endpoints, leaving: Endpoints) -> (Delta, Delta) {
-    let change = |n: usize| Delta::of(&arriving[n].0.octets(), &leaving[n].0.octets());
-    let addresses = change(0).and(change(1));
-    let ports = Delta::of_word(arriving[0].1, leaving[0].1)
-        .and(Delta::of_word(arriving[1].1, leaving[1].1));
-    // One hop less: the word of TTL and protocol shrinks by 0x100, whatever it is.
-    let hop = Delta::of_word(0x0100, 0);
-    (addresses.and(hop), addresses.and(ports))
-}
-
-/// Gives a packet its new endpoints, and takes a hop off its TTL, which must be above 1.
-pub(super) fn rewrite_ipv4(
+/// Gives a packet its new source and destination, and takes a hop off, which there must be.
+/// `changes` are those of the addresses and of the whole, as checksums see them. A later fragment
+/// has no ports and no checksum of its own.
+#[inline]
+pub(super) fn rewrite<A: Side>(
     bytes: &mut [u8],
-    layout: Ipv4Layout,
-    protocol: Protocol,
-    [source, destination]: Endpoints,
-    change: &Rewrite,
+    packet: &Transport<A>,
+    [source, destination]: [Endpoint<A>; 2],
+    (ip_change, transport_change): (Delta, Delta),
 ) -> Option<()> {
-    let (ip, _) = Ipv4Header::mut_from_prefix(bytes.get_mut(usize::from(layout.ip)..)?).ok()?;
-    ip.source = source.0.octets();
-    ip.destination = destination.0.octets();
-    ip.ttl -= 1;
-    ip.checksum = change.ip.apply(ip.checksum.get()).into();
-    let body = bytes.get_mut(usize::from(layout.transport)..)?;
-    match protocol {
+    let ends = [source.0, destination.0];
+    A::rewrite_header(bytes, usize::from(packet.layout.ip), ends, ip_change)?;
+    if !packet.has_header {
+        return Some(());
+    }
+    let body = bytes.get_mut(usize::from(packet.layout.transport)..)?;
+    match packet.key.protocol {
         Protocol::Tcp => {
             let (tcp, _) = TcpHeader::mut_from_prefix(body).ok()?;
             tcp.source_port = source.1.into();
             tcp.destination_port = destination.1.into();
-            tcp.checksum = change.transport.apply(tcp.checksum.get()).into();
+            tcp.checksum = transport_change.apply(tcp.checksum.get()).into();
         }
         Protocol::Udp => {
             let (udp, _) = UdpHeader::mut_from_prefix(body).ok()?;
             udp.source_port = source.1.into();
             udp.destination_port = destination.1.into();
-            udp.checksum = change.transport.apply_udp(udp.checksum.get()).into();
+            udp.checksum = transport_change.apply_udp(udp.checksum.get()).into();
         }
     }
     Some(())
-}
-
-/// Gives an IPv4 frame the Ethernet header with which it leaves by `interface`, and cuts padding.
-pub(super) fn rewrite_ethernet<F: Frame>(
-    frame: &mut F,
-    layout: Ipv4Layout,
-    interface: &Interface,
-    destination: MacAddr,
-) -> Result<(), DropReason> {
-    frame.truncate(usize::from(layout.end));
-    let (has, needs) = (usize::from(layout.ip), ethernet::header_len(interface.vlan));
-    if needs < has {
-        frame.trim_front(has - needs);
-    } else if needs > has && !frame.prepend(needs - has) {
-        return Err(DropReason::Headroom);
-    }
-    let (mac, vlan) = (interface.mac, interface.vlan);
-    let written = ethernet::write(frame.bytes_mut(), destination, mac, vlan, ETHERTYPE_IPV4);
-    if written {
-        Ok(())
-    } else {
-        Err(DropReason::Truncated)
-    }
 }

@@ -5,29 +5,36 @@
 //! queue or pointer of DPDK's leaves this crate.
 
 mod idle;
+mod network;
+mod ports;
 mod settings;
 mod thread;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use thiserror::Error;
 
-pub use settings::{Device, Hugepages, Idle, InterfaceSettings, PortSettings, Settings};
+pub use settings::{
+    Device, HostSettings, Hugepages, Idle, InterfaceSettings, PortSettings, Settings,
+};
 
 use crate::clock::Ticks;
-use crate::counters::WorkerCounters;
+use crate::counters::{OwnAddressCounters, WorkerCounters};
 use crate::dpdk::{
-    self, Clock, Eal, EalError, IoError, Memory, Mempool, MempoolError, Port, PortError, PortSpec,
+    self, Clock, Eal, EalError, IoError, Link, Memory, MempoolError, Port, PortError, PortStats,
     ThreadError, WorkerIo,
 };
-use crate::network::{Attachment, Interface, Network, SnatAddresses, Subnet};
-use crate::pipeline::Pipeline;
+use crate::flow::steering::ReturnSteering;
+use crate::neighbor::{StaticError, own_addresses};
+use crate::network::Network;
+use crate::pipeline::{Parts, Pipeline};
 use crate::table::publication::{Publisher, channel};
 use crate::table::{Generation, Table};
 use crate::wire::MacAddr;
-use crate::worker::{Worker, WorkerId, mailboxes};
+use crate::worker::{Notices, Worker, WorkerId, mailboxes, notices};
 use thread::TickClock;
 
 /// Why the data plane does not start.
@@ -70,6 +77,9 @@ pub enum StartError {
     /// A port.
     #[error(transparent)]
     Port(#[from] PortError),
+    /// A neighbor with a configured Ethernet address.
+    #[error("ports.neighbors: {0}")]
+    StaticNeighbor(#[from] StaticError),
     /// Queues and inboxes.
     #[error(transparent)]
     Io(#[from] IoError),
@@ -107,11 +117,37 @@ pub struct PortInfo {
     pub mac: MacAddr,
 }
 
+/// How a port is now, for status and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortState {
+    /// Its link; `None` if the driver does not tell.
+    pub link: Option<Link>,
+    /// Its driver's counters; `None` if it has none.
+    pub stats: Option<PortStats>,
+}
+
+/// One of Viaduct's own addresses, and who else says that it has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnAddress {
+    /// Name of its port.
+    pub port: String,
+    /// The tag of its VLAN, if it has one.
+    pub vlan: Option<u16>,
+    /// The address.
+    pub address: IpAddr,
+    /// How often another station has said that it has the address.
+    pub conflicts: u64,
+    /// It was another station's when it was probed: it is not answered for.
+    pub is_duplicate: bool,
+}
+
 /// The running data plane.
 #[derive(Debug)]
 pub struct Dataplane {
     tables: Publisher<Table>,
     counters: Vec<Arc<WorkerCounters>>,
+    own: Vec<OwnAddress>,
+    notices: Vec<Notices>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     ports: Vec<Port>,
@@ -126,6 +162,7 @@ struct Ready {
     core: usize,
     worker: Worker<WorkerIo>,
     counters: Arc<WorkerCounters>,
+    notices: Notices,
 }
 
 impl Dataplane {
@@ -148,20 +185,25 @@ impl Dataplane {
         let options = settings.eal_options(memory);
         let eal = Eal::init(&options)?;
         let clock = TickClock::new(Clock::new(&eal));
-        let pool = open_pool(&eal, settings)?;
-        let mut ports = open_ports(&eal, settings, &pool)?;
+        let pool = ports::open_pool(&eal, settings)?;
+        let mut ports = ports::open(&eal, settings, &pool)?;
+        let macs: Vec<MacAddr> = ports.iter().map(|port| MacAddr(port.mac())).collect();
+        let network = Arc::new(network::network(settings, &macs));
+        network::check_static_neighbors(&network)?;
         let ios = dpdk::build(&eal, &mut ports, settings.worker_cores.len(), &pool)?;
-        let network = Arc::new(network(settings, &ports));
-        let (tables, workers) = workers(settings, &network, ios, clock.now());
+        let (tables, workers) = workers(settings, &network, &ports, ios, clock.now());
         let counters = workers
             .iter()
             .map(|ready| Arc::clone(&ready.counters))
             .collect();
+        let notices = workers.iter().map(|w| Arc::clone(&w.notices)).collect();
         let stop = Arc::new(AtomicBool::new(false));
         let threads = thread::start_all(workers, &eal, clock, settings.idle, &stop)?;
         Ok(Self {
             tables,
             counters,
+            own: network::own(settings, &network),
+            notices,
             stop,
             threads,
             ports,
@@ -188,7 +230,8 @@ impl Dataplane {
         &self.counters
     }
 
-    /// The open ports, in the order of the settings.
+    /// The open ports, in the order of the settings; after them the exception ports, under the names
+    /// of their interfaces.
     #[must_use]
     pub fn ports(&self) -> Vec<PortInfo> {
         let info = |port: &Port| PortInfo {
@@ -197,6 +240,39 @@ impl Dataplane {
             mac: MacAddr(port.mac()),
         };
         self.ports.iter().map(info).collect()
+    }
+
+    /// Links and drivers' counters, in the order of [`Self::ports`]. Makes system calls; meant for about once a second.
+    #[must_use]
+    pub fn links(&self) -> Vec<PortState> {
+        let state = |port: &Port| PortState {
+            link: port.link().ok(),
+            stats: port.stats().ok(),
+        };
+        self.ports.iter().map(state).collect()
+    }
+
+    /// Viaduct's own addresses and NAT's, on each interface where they are.
+    #[must_use]
+    pub fn own_addresses(&self) -> Vec<OwnAddress> {
+        // The first worker probes for all.
+        let counters = self.counters.first().into_iter();
+        let counters = counters.flat_map(|worker| &worker.own_addresses);
+        let with_counts = |(own, counters): (&OwnAddress, &OwnAddressCounters)| OwnAddress {
+            conflicts: counters.conflicts.get(),
+            is_duplicate: counters.duplicate.get() != 0,
+            ..own.clone()
+        };
+        self.own.iter().zip(counters).map(with_counts).collect()
+    }
+
+    /// Tells the workers that the link of a port, by its place in [`Self::ports`], came up: its
+    /// addresses are probed for and announced again.
+    pub fn link_came_up(&self, port: usize) {
+        for notices in &self.notices {
+            // A worker that does not read its notices has other troubles.
+            let _ = notices.push(port);
+        }
     }
 
     /// EAL's arguments as they were given to it.
@@ -248,76 +324,10 @@ fn choose_memory(wish: Hugepages, mib: u32, free_bytes: u64) -> Result<Memory, S
     }
 }
 
-/// Buffers that a thread keeps for itself.
-const CACHE: u32 = 256;
-
-fn open_pool(eal: &Eal, settings: &Settings) -> Result<Mempool, MempoolError> {
-    let mtu = settings
-        .ports
-        .iter()
-        .map(|port| port.mtu)
-        .max()
-        .unwrap_or(0);
-    // Ethernet with two tags.
-    let frame = mtu + 22;
-    let room = dpdk::mempool::DEFAULT_DATA_ROOM.max(frame + dpdk::mempool::HEADROOM);
-    let cache = CACHE.min(settings.mbufs / 8);
-    Mempool::new(eal, "packets", settings.mbufs, cache, room, None)
-}
-
-fn open_ports(eal: &Eal, settings: &Settings, pool: &Mempool) -> Result<Vec<Port>, PortError> {
-    let queues = settings.worker_cores.len() as u16;
-    let open = |port: &PortSettings| {
-        let spec = PortSpec {
-            rx_queues: queues,
-            tx_queues: queues,
-            rx_descriptors: settings.descriptors(),
-            tx_descriptors: settings.descriptors(),
-            mtu: port.mtu,
-            ..PortSpec::new(&port.name, port.device.name())
-        };
-        Port::open(eal, &spec, pool)
-    };
-    settings.ports.iter().map(open).collect()
-}
-
-fn network(settings: &Settings, ports: &[Port]) -> Network {
-    let interface = |(port, settings): (usize, &PortSettings)| {
-        let InterfaceSettings {
-            address,
-            prefix_len,
-            gateway,
-            vlan,
-        } = settings.interface;
-        let mac = MacAddr(ports[port].mac());
-        Interface {
-            port,
-            vlan,
-            mac,
-            mtu: settings.mtu,
-            ipv4: Some(Attachment {
-                address,
-                subnet: Subnet::of(address, prefix_len),
-                gateway,
-            }),
-            ipv6: None,
-        }
-    };
-    Network {
-        interfaces: settings.ports.iter().enumerate().map(interface).collect(),
-        snat: SnatAddresses {
-            ipv4: settings.snat_addresses.clone(),
-            ipv6: Vec::new(),
-        },
-        gue_port: 6080,
-        snat_ports: settings.snat_ports,
-        workers: settings.worker_cores.len(),
-    }
-}
-
 fn workers(
     settings: &Settings,
     network: &Arc<Network>,
+    ports: &[Port],
     ios: Vec<WorkerIo>,
     now: Ticks,
 ) -> (Publisher<Table>, Vec<Ready>) {
@@ -325,24 +335,42 @@ fn workers(
     let mailboxes = mailboxes(ios.len());
     let make = |(number, (io, reader)): (usize, (WorkerIo, _))| {
         let id = WorkerId(number as u8);
-        let counters = Arc::new(WorkerCounters::new(
-            settings.ports.len(),
-            settings.backend_slots,
-        ));
+        let counters = WorkerCounters::new(ports.len(), settings.backend_slots);
+        let counters = Arc::new(counters.with_own_addresses(own_addresses(network).len()));
         let (network, shared) = (Arc::clone(network), Arc::clone(&counters));
-        let pipeline = Pipeline::new(id, network, reader, shared, settings.flows, now);
+        let pipeline = Pipeline::new(
+            Parts {
+                worker: id,
+                network,
+                tables: reader,
+                counters: shared,
+                flows: settings.flows,
+                half_open: settings.half_open,
+                steering: ports.iter().map(|port| steering(port, id)).collect(),
+            },
+            now,
+        );
+        let notices = notices();
         let worker = Worker::new(id, io, pipeline, mailboxes.clone());
+        let worker = worker.with_notices(Arc::clone(&notices));
         Ready {
             id,
             core: settings.worker_cores[number],
             worker,
             counters,
+            notices,
         }
     };
     (
         tables,
         ios.into_iter().zip(readers).enumerate().map(make).collect(),
     )
+}
+
+/// Where the replies to a worker's source ports arrive at a port. A worker polls the queue that has
+/// its number.
+fn steering(port: &Port, worker: WorkerId) -> Option<ReturnSteering> {
+    ReturnSteering::new(port.rss()?, worker.0.into())
 }
 
 #[cfg(test)]

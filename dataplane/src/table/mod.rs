@@ -19,6 +19,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 pub use policy::{Limits, Mode, Policy, Refusal, Removal, Timeouts};
+pub use prefixes::{Prefix, SourceFilter};
 
 use crate::Protocol;
 use crate::flow::hash::KeyHasher;
@@ -62,7 +63,7 @@ pub struct Service {
     protocol: Protocol,
     policy: Policy,
     backends: Vec<Backend>,
-    maglev: Option<Maglev>,
+    maglev: Option<Arc<Maglev>>,
 }
 
 impl Service {
@@ -81,8 +82,26 @@ impl Service {
             vip,
             protocol,
             policy,
-            maglev: Maglev::build(&weights),
+            maglev: Maglev::build(&weights).map(Arc::new),
             backends,
+        }
+    }
+
+    /// The same service under another policy. It shares the Maglev table with this one.
+    #[must_use]
+    pub fn with_policy(&self, policy: Policy) -> Self {
+        Self {
+            policy,
+            ..self.clone()
+        }
+    }
+
+    /// True if both use the same Maglev table, and not merely equal ones.
+    #[must_use]
+    pub fn shares_maglev(&self, other: &Self) -> bool {
+        match (&self.maglev, &other.maglev) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
         }
     }
 
@@ -122,6 +141,13 @@ impl Service {
         &self.backends
     }
 
+    /// The backend that has this slot, if it still takes new flows. Looks at all backends.
+    #[must_use]
+    pub fn working(&self, slot: BackendSlot, epoch: Epoch) -> Option<&Backend> {
+        let mut its = self.backends.iter().filter(|b| b.slot == slot);
+        its.find(|b| b.epoch == epoch && b.weight > 0)
+    }
+
     /// The backend for a new flow; `None` if no backend has a weight.
     #[must_use]
     pub fn pick(&self, client: SocketAddr) -> Option<&Backend> {
@@ -150,7 +176,10 @@ pub struct Table {
     services: Vec<Option<Arc<Service>>>,
     by_listener: HashMap<Listener, ServiceSlot, KeyHasher>,
     vips: HashSet<IpAddr, KeyHasher>,
+    /// The VIPs in order.
+    vip_list: Vec<IpAddr>,
     occupants: Vec<Option<Occupant>>,
+    has_gateways: bool,
 }
 
 /// The backend that has a slot.
@@ -184,6 +213,8 @@ impl Table {
         for service in services {
             table.insert(Arc::clone(service));
         }
+        table.vip_list = table.vips.iter().copied().collect();
+        table.vip_list.sort_unstable();
         table
     }
 
@@ -197,6 +228,7 @@ impl Table {
             };
             put(&mut self.occupants, backend.slot.0 as usize, occupant);
         }
+        self.has_gateways |= service.policy.mode == Mode::Gateway;
         self.vips.insert(service.vip.ip());
         let listener = Listener {
             vip: service.vip,
@@ -204,6 +236,13 @@ impl Table {
         };
         self.by_listener.insert(listener, service.slot);
         put(&mut self.services, usize::from(service.slot.0), service);
+    }
+
+    /// True if any service is in `gateway` mode.
+    #[inline]
+    #[must_use]
+    pub fn has_gateways(&self) -> bool {
+        self.has_gateways
     }
 
     /// The service that listens at this address.
@@ -217,6 +256,14 @@ impl Table {
     #[must_use]
     pub fn service(&self, slot: ServiceSlot) -> Option<&Service> {
         self.services.get(usize::from(slot.0))?.as_deref()
+    }
+
+    /// What becomes of connections whose backend is removed from the service in this slot; as most
+    /// do, if the service is gone too.
+    #[must_use]
+    pub fn removal_of(&self, slot: ServiceSlot) -> Removal {
+        let service = self.service(slot);
+        service.map_or_else(Removal::default, |service| service.policy.removal)
     }
 
     /// True if the backend that had this slot at this epoch is still in the table.
@@ -243,6 +290,12 @@ impl Table {
     #[must_use]
     pub fn is_vip(&self, address: impl Into<IpAddr>) -> bool {
         self.vips.contains(&address.into())
+    }
+
+    /// All VIPs, sorted.
+    #[must_use]
+    pub fn vips(&self) -> &[IpAddr] {
+        &self.vip_list
     }
 
     /// Number of services.
@@ -332,5 +385,20 @@ mod tests {
         let vip = IpAddr::from([11, 0, 0, 9]);
         let table = Table::new(&[], &BTreeSet::from([vip]));
         assert!(table.is_vip([11, 0, 0, 9]) && table.is_empty());
+    }
+
+    #[test]
+    fn a_service_under_another_policy_shares_its_maglev_table() {
+        let before = service(3, "11.0.0.1:80", Protocol::Tcp, (0, 0));
+        let mut policy = before.policy().clone();
+        policy.mode = Mode::Ipip;
+        let after = before.with_policy(policy);
+        assert_eq!(
+            (after.policy().mode, after.slot()),
+            (Mode::Ipip, before.slot())
+        );
+        assert!(after.shares_maglev(&before));
+        let equal = service(3, "11.0.0.1:80", Protocol::Tcp, (0, 0));
+        assert!(!after.shares_maglev(&equal));
     }
 }

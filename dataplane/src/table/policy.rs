@@ -3,6 +3,7 @@
 //! A policy is plain, immutable data that workers read when a flow is made or refused, never for a
 //! packet of an established `nat` flow.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::prefixes::SourceFilter;
@@ -75,6 +76,21 @@ pub enum Refusal {
     Drop,
 }
 
+impl Refusal {
+    /// All refusals.
+    pub const ALL: [Self; 3] = [Self::Reset, Self::Unreachable, Self::Drop];
+
+    /// Its name in configuration and status.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::Unreachable => "unreachable",
+            Self::Drop => "drop",
+        }
+    }
+}
+
 /// What becomes of the connections of a backend that is removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Removal {
@@ -83,6 +99,20 @@ pub enum Removal {
     Reset,
     /// They go on until they are idle.
     Keep,
+}
+
+impl Removal {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Reset, Self::Keep];
+
+    /// Its name in configuration and status.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::Keep => "keep",
+        }
+    }
 }
 
 /// How long a flow may be idle, by its state.
@@ -142,5 +172,13 @@ impl Policy {
             limits: Limits::default(),
             sources: None,
         }
+    }
+
+    /// True if this client may use the service.
+    #[inline]
+    #[must_use]
+    pub fn permits(&self, client: IpAddr) -> bool {
+        let sources = self.sources.as_deref();
+        sources.is_none_or(|sources| sources.permits(client))
     }
 }

@@ -99,6 +99,32 @@ impl ArpPacket {
         zerocopy::transmute!(header)
     }
 
+    /// Asks whether anybody has `address` already, without saying that we do (RFC 5227, section
+    /// 2.1.1).
+    #[must_use]
+    pub const fn probe(mac: MacAddr, address: Ipv4Addr) -> Self {
+        Self {
+            operation: ArpOperation::Request,
+            sender_mac: mac,
+            sender_ip: Ipv4Addr::UNSPECIFIED,
+            target_mac: MacAddr::ZERO,
+            target_ip: address,
+        }
+    }
+
+    /// Tells every station that `mac` has `address` now (RFC 5227, sections 2.3 and 3): a request
+    /// for the sender's own address, to be broadcast, which updates those that have an entry.
+    #[must_use]
+    pub const fn announcement(mac: MacAddr, address: Ipv4Addr) -> Self {
+        Self {
+            operation: ArpOperation::Request,
+            sender_mac: mac,
+            sender_ip: address,
+            target_mac: MacAddr::ZERO,
+            target_ip: address,
+        }
+    }
+
     /// The reply that says that `mac` has the address asked about.
     #[must_use]
     pub fn reply_from(&self, mac: MacAddr) -> Self {
@@ -131,6 +157,18 @@ mod tests {
         for packet in [request(), request().reply_from(MacAddr([2; 6]))] {
             assert_eq!(ArpPacket::read(&packet.to_bytes()), Some(packet));
         }
+    }
+
+    #[test]
+    fn an_announcement_asks_for_its_own_address() {
+        let (mac, address) = (MacAddr([2, 0, 0, 0, 0, 7]), Ipv4Addr::new(192, 0, 2, 9));
+        let bytes = ArpPacket::announcement(mac, address).to_bytes();
+        let packet = etherparse::ArpPacketSlice::from_slice(&bytes).expect("a whole packet");
+        assert_eq!(packet.operation(), etherparse::ArpOperation::REQUEST);
+        assert_eq!(packet.sender_hw_addr(), mac.0);
+        assert_eq!(packet.target_hw_addr(), [0; 6]);
+        assert_eq!(packet.sender_protocol_addr(), address.octets());
+        assert_eq!(packet.target_protocol_addr(), address.octets());
     }
 
     #[test]

@@ -11,6 +11,11 @@ pub const MIN_HEADER_LEN: usize = 20;
 /// IP protocol number of ICMP (RFC 792).
 pub const PROTOCOL_ICMP: u8 = 1;
 
+/// Time to live of packets that start here (IANA's recommended default).
+pub const DEFAULT_TTL: u8 = 64;
+
+/// Bit of [`Ipv4Header::flags_offset`] that forbids fragmenting.
+pub const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
 const OFFSET_MASK: u16 = 0x1fff;
 
@@ -57,6 +62,24 @@ impl Ipv4Header {
     #[must_use]
     pub fn is_fragment(&self) -> bool {
         self.flags_offset.get() & (MORE_FRAGMENTS | OFFSET_MASK) != 0
+    }
+
+    /// Start of this fragment's payload in the datagram's payload, in bytes; 0 in whole datagrams.
+    #[must_use]
+    pub fn fragment_offset(&self) -> u16 {
+        (self.flags_offset.get() & OFFSET_MASK) * 8
+    }
+
+    /// True if more fragments of the datagram follow.
+    #[must_use]
+    pub fn more_fragments(&self) -> bool {
+        self.flags_offset.get() & MORE_FRAGMENTS != 0
+    }
+
+    /// True if routers may not fragment this packet.
+    #[must_use]
+    pub fn dont_fragment(&self) -> bool {
+        self.flags_offset.get() & DONT_FRAGMENT != 0
     }
 
     /// Source address.

@@ -71,6 +71,12 @@ impl TcpFlags {
         self.0 & bits == bits
     }
 
+    /// True for the packets that open a connection, either way.
+    #[must_use]
+    pub const fn has_syn(self) -> bool {
+        self.has(Self::SYN)
+    }
+
     /// True for the first packet of a connection: SYN without ACK.
     #[must_use]
     pub const fn opens(self) -> bool {

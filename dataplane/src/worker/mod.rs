@@ -8,6 +8,8 @@
 //! A worker never waits, and shares nothing with others but its inbox of frames and its mailbox
 //! of neighbors.
 
+mod housekeeping;
+mod mail;
 mod outgoing;
 
 use std::fmt;
@@ -18,11 +20,10 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::clock::Ticks;
 use crate::frame::{BURST, Burst, Frame, Io};
-use crate::neighbor::{self, NeighborUpdate, QueueFull};
+use crate::neighbor::{self, Heard, QueueFull};
 use crate::network::InterfaceIndex;
 use crate::pipeline::{Admitted, Origin, Pipeline};
 use crate::verdict::{DropReason, Verdict};
-use crate::wire::MacAddr;
 use outgoing::{Outgoing, Sent};
 
 /// Number of a worker, from 0.
@@ -35,8 +36,8 @@ impl fmt::Display for WorkerId {
     }
 }
 
-/// Neighbors that other workers have learned, for this worker to read.
-pub type Mailbox = Arc<ArrayQueue<NeighborUpdate>>;
+/// What other workers have heard, for this worker to read.
+pub type Mailbox = Arc<ArrayQueue<Heard>>;
 
 /// Updates that a mailbox holds; more are dropped, and learned when they are asked for again.
 const MAILBOX: usize = 1024;
@@ -49,6 +50,18 @@ pub fn mailboxes(workers: usize) -> Vec<Mailbox> {
         .collect()
 }
 
+/// Ports whose links came up, for a worker to read.
+pub type Notices = Arc<ArrayQueue<usize>>;
+
+/// Notices that wait for a worker; it reads them in each turn.
+const NOTICES: usize = 64;
+
+/// A queue of notices.
+#[must_use]
+pub fn notices() -> Notices {
+    Arc::new(ArrayQueue::new(NOTICES))
+}
+
 /// A worker, not yet running.
 #[derive(Debug)]
 pub struct Worker<I: Io> {
@@ -56,6 +69,7 @@ pub struct Worker<I: Io> {
     io: I,
     pipeline: Pipeline<I::Frame>,
     mailboxes: Vec<Mailbox>,
+    notices: Notices,
     outgoing: Vec<Outgoing<I::Frame>>,
     handoffs: Vec<Burst<I::Frame>>,
     discarded: Burst<I::Frame>,
@@ -72,10 +86,17 @@ impl<I: Io> Worker<I> {
             io,
             pipeline,
             mailboxes,
+            notices: notices(),
             outgoing,
             handoffs,
             discarded: Burst::new(),
         }
+    }
+
+    /// The same, that reads these notices.
+    #[must_use]
+    pub fn with_notices(self, notices: Notices) -> Self {
+        Self { notices, ..self }
     }
 
     /// One turn: returns the number of packets that arrived.
@@ -91,6 +112,7 @@ impl<I: Io> Worker<I> {
             self.process(Origin::Port(port), burst, now);
         }
         arrived += self.process_handed_in(now);
+        self.process_released(now);
         self.keep_house(now);
         self.flush();
         arrived
@@ -116,6 +138,18 @@ impl<I: Io> Worker<I> {
         arrived
     }
 
+    /// Goes on with fragments whose first one has come.
+    fn process_released(&mut self, now: Ticks) {
+        loop {
+            let next = std::iter::from_fn(|| self.pipeline.next_released());
+            let burst: Burst<I::Frame> = next.take(BURST).collect();
+            if burst.is_empty() {
+                return;
+            }
+            self.process(Origin::Worker, burst, now);
+        }
+    }
+
     /// Takes a burst through the pipeline, stage by stage, so that memory accesses overlap.
     fn process(&mut self, origin: Origin, burst: Burst<I::Frame>, now: Ticks) {
         if burst.is_empty() {
@@ -130,18 +164,24 @@ impl<I: Io> Worker<I> {
         }
         for (mut frame, packet) in burst.into_iter().zip(admitted) {
             let verdict = self.pipeline.decide(&mut frame, packet, now);
-            self.dispatch(frame, verdict);
+            self.dispatch(frame, verdict, now);
         }
         self.spread_learned(now);
     }
 
     #[inline]
-    fn dispatch(&mut self, frame: I::Frame, verdict: Verdict) {
+    fn dispatch(&mut self, frame: I::Frame, verdict: Verdict, now: Ticks) {
         match verdict {
             Verdict::Forward(interface) => self.send(frame, interface, Sent::Forward),
             Verdict::Reply(interface) => self.send(frame, interface, Sent::Reply),
             Verdict::Handoff(worker) => self.hand_off(frame, worker),
             Verdict::Hold => self.hold(frame),
+            Verdict::HoldFragment => self.hold_fragment(frame, now),
+            Verdict::Refuse(reason, interface) => {
+                self.send(frame, interface, Sent::Refusal(reason));
+            }
+            Verdict::Punt(interface) => self.punt(frame, interface),
+            Verdict::FromHost(interface) => self.send(frame, interface, Sent::FromHost),
             Verdict::Absorb | Verdict::Drop(_) => self.discard(frame, verdict),
         }
     }
@@ -149,10 +189,22 @@ impl<I: Io> Worker<I> {
     #[inline]
     fn send(&mut self, frame: I::Frame, interface: InterfaceIndex, as_what: Sent) {
         let port = self.pipeline.network().interface(interface).port;
+        self.push(frame, port, as_what);
+    }
+
+    #[inline]
+    fn push(&mut self, frame: I::Frame, port: usize, as_what: Sent) {
         if self.outgoing[port].is_full() {
             self.transmit(port);
         }
         self.outgoing[port].push(frame, as_what);
+    }
+
+    fn punt(&mut self, frame: I::Frame, interface: InterfaceIndex) {
+        match self.pipeline.network().interface(interface).host_port {
+            Some(port) => self.push(frame, port, Sent::Punt),
+            None => self.discard(frame, Verdict::Drop(DropReason::NoService)),
+        }
     }
 
     fn hand_off(&mut self, frame: I::Frame, worker: WorkerId) {
@@ -171,6 +223,12 @@ impl<I: Io> Worker<I> {
         };
         if let Err(QueueFull(frame)) = self.pipeline.neighbors.wait(neighbor, frame) {
             self.discard(frame, Verdict::Drop(reason));
+        }
+    }
+
+    fn hold_fragment(&mut self, frame: I::Frame, now: Ticks) {
+        if let Err(frame) = self.pipeline.hold_fragment(frame, now) {
+            self.discard(frame, Verdict::Drop(DropReason::FragmentQueue));
         }
     }
 
@@ -228,72 +286,16 @@ impl<I: Io> Worker<I> {
         }
     }
 
-    /// Tells the other workers what ARP has taught, and uses it.
-    fn spread_learned(&mut self, now: Ticks) {
-        for update in self.pipeline.take_learned() {
-            for (worker, mailbox) in self.mailboxes.iter().enumerate() {
-                if worker != usize::from(self.id.0) {
-                    // A full mailbox loses the update; its owner asks again when it needs it.
-                    let _ = mailbox.push(update);
-                }
-            }
-            self.learn(update, now);
-        }
-    }
-
-    fn read_mail(&mut self, now: Ticks) {
-        while let Some(update) = self.mailboxes[usize::from(self.id.0)].pop() {
-            self.learn(update, now);
-        }
-    }
-
-    /// Sends the frames that waited for this neighbor.
-    fn learn(&mut self, update: NeighborUpdate, now: Ticks) {
-        let mut ready = ArrayVec::<_, { neighbor::WAITING_EACH }>::new();
-        self.pipeline
-            .neighbors
-            .learn(update, now, |interface, mac, frame| {
-                ready.push((interface, mac, frame));
-            });
-        for (interface, mac, mut frame) in ready {
-            set_destination(&mut frame, mac);
-            self.send(frame, interface, Sent::Forward);
-        }
-    }
-
-    /// What is due by time rather than by packets.
-    fn keep_house(&mut self, now: Ticks) {
-        self.pipeline.expire(now);
-        let mut failed = ArrayVec::<_, { neighbor::WAITING_ALL }>::new();
-        self.pipeline
-            .neighbors
-            .tick(now, |frame| failed.push(frame));
-        for frame in failed {
-            self.discard(frame, Verdict::Drop(DropReason::NeighborFailed));
-        }
-        self.ask_neighbors();
-        let holding = &self.pipeline.counters().holding;
-        holding.set(self.pipeline.neighbors.waiting() as u64);
-    }
-
-    fn ask_neighbors(&mut self) {
-        while let Some(route) = self.pipeline.neighbors.next_request() {
-            let Some(mut frame) = self.io.allocate() else {
-                return;
-            };
-            if self.pipeline.write_request(&mut frame, route) {
-                self.send(frame, route.interface, Sent::Originated);
-            } else {
-                self.recycle(frame);
-            }
-        }
-    }
-
     /// Sends what is ready, and drops what waits for neighbors. For the end of a run.
     pub fn finish(&mut self) {
         let mut waiting = ArrayVec::<_, { neighbor::WAITING_ALL }>::new();
         self.pipeline.neighbors.drain(|frame| waiting.push(frame));
         for frame in waiting {
+            self.discard(frame, Verdict::Drop(DropReason::Stopping));
+        }
+        let mut fragments = Vec::new();
+        self.pipeline.drain_fragments(|frame| fragments.push(frame));
+        for frame in fragments {
             self.discard(frame, Verdict::Drop(DropReason::Stopping));
         }
         self.pipeline.counters().holding.set(0);
@@ -309,13 +311,6 @@ impl<I: Io> Worker<I> {
     #[must_use]
     pub fn pipeline(&self) -> &Pipeline<I::Frame> {
         &self.pipeline
-    }
-}
-
-/// Gives a waiting frame the address that it waited for.
-fn set_destination<F: Frame>(frame: &mut F, mac: MacAddr) {
-    if let Some(destination) = frame.bytes_mut().first_chunk_mut() {
-        *destination = mac.0;
     }
 }
 

@@ -13,6 +13,12 @@ pub(super) enum Sent {
     Forward,
     /// An answer, made from what it answers.
     Reply,
+    /// An answer to a packet that is dropped for this reason.
+    Refusal(DropReason),
+    /// For the host's own stack.
+    Punt,
+    /// From the host's own stack.
+    FromHost,
     /// A packet of our own.
     Originated,
 }
@@ -61,19 +67,25 @@ impl<F: Frame> Outgoing<F> {
         for (n, (kind, len)) in self.kinds.drain(..).enumerate() {
             if n < sent {
                 counters.ports[port].sent.count(len as usize);
-                count_sent(counters, kind);
-            } else if kind != Sent::Originated {
-                counters.verdicts.dropped(DropReason::TransmitQueue).add(1);
             }
+            count(counters, kind, n < sent);
         }
         (!self.frames.is_empty()).then(|| std::mem::take(&mut self.frames))
     }
 }
 
-fn count_sent(counters: &WorkerCounters, kind: Sent) {
+fn count(counters: &WorkerCounters, kind: Sent, sent: bool) {
+    let verdicts = &counters.verdicts;
     match kind {
-        Sent::Forward => counters.verdicts.forward.add(1),
-        Sent::Reply => counters.verdicts.reply.add(1),
-        Sent::Originated => counters.originated.add(1),
+        Sent::Refusal(reason) => {
+            verdicts.dropped(reason).add(1);
+            counters.refusals_sent.add(u64::from(sent));
+        }
+        Sent::Originated => counters.originated.add(u64::from(sent)),
+        _ if !sent => verdicts.dropped(DropReason::TransmitQueue).add(1),
+        Sent::Forward => verdicts.forward.add(1),
+        Sent::Reply => verdicts.reply.add(1),
+        Sent::Punt => verdicts.punt.add(1),
+        Sent::FromHost => verdicts.from_host.add(1),
     }
 }

@@ -1,5 +1,7 @@
 //! Packets through whole workers, on plain memory, with `etherparse` as the judge of what comes out.
 
+mod own_addresses;
+
 use std::collections::{BTreeSet, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -10,10 +12,12 @@ use super::*;
 use crate::Protocol;
 use crate::clock::TickSpan;
 use crate::counters::WorkerCounters;
-use crate::network::{Attachment, Interface, Network, PortRange, SnatAddresses, Subnet};
+use crate::network::{Attachment, Interface, Network, SnatAddresses, Subnet};
 use crate::offline::{MemoryFrame, MemoryIo, SharedWire, Wire};
+use crate::pipeline::Parts;
 use crate::table::publication::{Publisher, channel};
 use crate::table::{Backend, BackendSlot, Epoch, Policy, Service, ServiceSlot, Table, Timeouts};
+use crate::wire::MacAddr;
 use crate::wire::arp::{ArpOperation, ArpPacket};
 use crate::wire::ethernet::{self, ETHERTYPE_ARP, VlanId};
 
@@ -39,6 +43,17 @@ struct Rig {
     counters: Vec<Arc<WorkerCounters>>,
     now: Ticks,
     vlan: Option<VlanId>,
+    /// Probes and gratuitous ARP, which come after each start and are no answer to anything.
+    announced: Vec<Vec<u8>>,
+}
+
+/// True for ARP that asks for its own sender, or for no sender.
+fn is_announcement(frame: &[u8]) -> bool {
+    let packet = [14, 18].map(|header| ArpPacket::read(frame.get(header..).unwrap_or_default()));
+    let [untagged, tagged] = packet;
+    let found = untagged.or(tagged);
+    let is_own = |packet: ArpPacket| packet.sender_ip == packet.target_ip;
+    found.is_some_and(|packet| is_own(packet) || packet.sender_ip.is_unspecified())
 }
 
 fn backend_address(number: u8) -> SocketAddr {
@@ -50,6 +65,10 @@ fn backend_mac(number: u8) -> MacAddr {
 }
 
 fn table(weights: &[(u8, u16)]) -> Table {
+    table_under(&Policy::new(TIMEOUTS), weights)
+}
+
+fn table_under(policy: &Policy, weights: &[(u8, u16)]) -> Table {
     let backends = |base: u32| -> Vec<_> {
         let backend = |&(number, weight): &(u8, u16)| Backend {
             slot: BackendSlot(base + u32::from(number)),
@@ -65,7 +84,7 @@ fn table(weights: &[(u8, u16)]) -> Table {
             ServiceSlot(slot),
             vip,
             protocol,
-            Policy::new(TIMEOUTS),
+            policy.clone(),
             backends(base),
         ))
     };
@@ -74,6 +93,10 @@ fn table(weights: &[(u8, u16)]) -> Table {
 }
 
 fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
+    rig_on(network(workers, vlan))
+}
+
+fn network(workers: usize, vlan: Option<VlanId>) -> Network {
     let interface = Interface {
         port: 0,
         vlan,
@@ -85,31 +108,44 @@ fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
             gateway: None,
         }),
         ipv6: None,
+        host_port: None,
     };
-    let network = Arc::new(Network {
+    Network {
         interfaces: vec![interface],
         snat: SnatAddresses {
             ipv4: vec![SNAT],
             ipv6: vec![],
         },
-        gue_port: 6080,
-        snat_ports: PortRange {
-            first: 1024,
-            last: 65535,
-        },
         workers,
-    });
+        ..Network::default()
+    }
+}
+
+fn rig_on(network: Network) -> Rig {
+    let (workers, vlan) = (network.workers, network.interfaces[0].vlan);
+    let network = Arc::new(network);
     let wire = Wire::new(workers, 1);
     let (mut tables, readers) = channel(Table::default(), workers);
     tables.publish(table(&[(1, 1), (2, 1), (3, 1)]));
     let counters: Vec<_> = (0..workers)
-        .map(|_| Arc::new(WorkerCounters::new(1, 200)))
+        .map(|_| Arc::new(WorkerCounters::new(1, 200).with_own_addresses(2)))
         .collect();
     let mailboxes = mailboxes(workers);
     let workers = readers.into_iter().enumerate().map(|(n, reader)| {
         let id = WorkerId(n as u8);
         let counters = Arc::clone(&counters[n]);
-        let pipeline = Pipeline::new(id, Arc::clone(&network), reader, counters, 64, Ticks(0));
+        let pipeline = Pipeline::new(
+            Parts {
+                worker: id,
+                network: Arc::clone(&network),
+                tables: reader,
+                counters,
+                flows: 64,
+                half_open: 16,
+                steering: Vec::new(),
+            },
+            Ticks(0),
+        );
         Worker::new(
             id,
             MemoryIo::new(n, Rc::clone(&wire)),
@@ -125,6 +161,7 @@ fn rig(workers: usize, vlan: Option<VlanId>) -> Rig {
         counters,
         now: Ticks(0),
         vlan,
+        announced: vec![],
     }
 }
 
@@ -141,7 +178,10 @@ impl Rig {
         while self.workers.iter_mut().map(|w| w.turn(now)).sum::<usize>() > 0 {}
         self.check_accounts();
         let sent = std::mem::take(&mut self.wire.borrow_mut().sent[0]);
-        sent.iter().map(|frame| frame.bytes().to_vec()).collect()
+        let sent = sent.iter().map(|frame| frame.bytes().to_vec());
+        let (announced, sent): (Vec<_>, Vec<_>) = sent.partition(|frame| is_announcement(frame));
+        self.announced.extend(announced);
+        sent
     }
 
     /// Every packet that arrived has exactly one end.
@@ -398,7 +438,11 @@ fn draining_backends_get_no_new_flows() {
         assert_eq!(request.ends[1], backend_address(2));
     }
     rig.tables.publish(table(&[(1, 0), (2, 0)]));
-    assert_eq!(rig.through(&tcp(client(5000), vip(80), "S", b"")), None);
+    let reset = rig.through(&tcp(client(5000), vip(80), "S", b""));
+    assert_eq!(
+        seen(&reset.expect("the client is told")).ends[1],
+        client(5000).1
+    );
     assert_eq!(rig.dropped(DropReason::NoBackend), 1);
 }
 
@@ -421,7 +465,11 @@ fn a_refusal_ends_the_flow_and_is_delivered() {
     let (from, to) = reply_ends(&request);
     let reply = seen(&rig.exchange(0, &tcp(from, to, "RA", b"")));
     assert_eq!(reply.ends[1], client(4000).1);
-    assert_eq!(rig.through(&tcp(client(4000), vip(80), "A", b"late")), None);
+    let reset = rig.through(&tcp(client(4000), vip(80), "A", b"late"));
+    assert_eq!(
+        seen(&reset.expect("the client is told")).ends[1],
+        client(4000).1
+    );
     assert_eq!(rig.dropped(DropReason::NoFlow), 1);
     assert_eq!(rig.counters[0].flows_ended.get(), 1);
 }
@@ -572,6 +620,29 @@ fn a_silent_next_hop_drops_what_waited() {
     rig.put(0, &tcp(client(4000), vip(80), "S", b""));
     rig.run();
     assert_eq!(rig.dropped(DropReason::NeighborFailed), 2);
+}
+
+#[test]
+fn a_backend_that_dies_is_probed_used_meanwhile_and_then_given_up() {
+    let mut rig = rig(1, None);
+    let packet = udp(client(4000), vip(80), b"");
+    let first = rig.exchange(0, &packet);
+    let (mut probes, mut forwarded) = (vec![], 0);
+    for tick in (300..400).step_by(5) {
+        rig.now = Ticks(tick);
+        rig.put(0, &packet);
+        for bytes in rig.run() {
+            match ArpPacket::read(&bytes[14..]) {
+                Some(_) => probes.push(bytes[..6].to_vec()),
+                None => forwarded += 1,
+            }
+        }
+    }
+    let (station, all) = (first[..6].to_vec(), vec![0xff; 6]);
+    let expected = [&station, &station, &station, &all, &all, &all];
+    assert!(probes.iter().take(6).eq(expected), "{probes:x?}");
+    assert_eq!(forwarded, (300..=360).step_by(5).count());
+    assert!(rig.dropped(DropReason::NeighborFailed) > 0);
 }
 
 #[test]
@@ -749,10 +820,10 @@ fn malformed() -> Vec<(DropReason, Vec<u8>)> {
         ),
         (
             DropReason::EtherType,
-            at(tcp_syn(), &[(12, 0x86), (13, 0xdd)]),
+            at(tcp_syn(), &[(12, 0x88), (13, 0xcc)]),
         ),
         (
-            DropReason::ArpInvalid,
+            DropReason::AddressConflict,
             frame_arp(None, CLIENT_MAC, OURS, arp_from(OWN, CLIENT_MAC)),
         ),
         (
@@ -770,8 +841,6 @@ fn malformed() -> Vec<(DropReason, Vec<u8>)> {
         (DropReason::Ipv4Checksum, at(tcp_syn(), &[(24, 1)])),
         (DropReason::Ipv4Source, ip(tcp_syn(), &[(12, 127)])),
         (DropReason::Ipv4Source, own_source),
-        (DropReason::Fragment, ip(tcp_syn(), &[(6, 0x20)])),
-        (DropReason::Fragment, ip(tcp_syn(), &[(7, 1)])),
         (DropReason::Protocol, ip(tcp_syn(), &[(9, 47)])),
         (DropReason::TcpHeader, at(tcp_syn(), &[(46, 0x40)])),
         (DropReason::TcpHeader, at(tcp_syn(), &[(46, 0xf0)])),
@@ -837,12 +906,41 @@ fn clients_that_have_gone_leave_room_for_new_neighbors() {
 }
 
 #[test]
+fn source_addresses_and_vips_are_announced_by_one_worker() {
+    let mut rig = rig(2, None);
+    for now in 0..40 {
+        rig.now = Ticks(now);
+        rig.run();
+    }
+    let read = |frame: &Vec<u8>| ArpPacket::read(&frame[14..]).expect("it is ARP");
+    let announced: Vec<_> = rig.announced.iter().map(read).collect();
+    assert!(announced.iter().all(|packet| packet.sender_mac == OURS));
+    for address in [OWN, SNAT, VIP] {
+        let times = announced
+            .iter()
+            .filter(|packet| packet.sender_ip == address);
+        assert_eq!(times.count(), 3, "{address}");
+    }
+    let asked: u64 = rig.counters.iter().map(|c| c.originated.get()).sum();
+    assert_eq!(asked, announced.len() as u64);
+}
+
+#[test]
 fn each_fault_has_its_own_reason() {
     for (number, (reason, bytes)) in malformed().into_iter().enumerate() {
         let mut rig = rig(1, None);
-        assert_eq!(rig.through(&bytes), None, "case {number}, {reason:?}");
+        // What is wrong only by what it asks for is answered.
+        let answered = matches!(
+            reason,
+            DropReason::TtlExpired
+                | DropReason::NoService
+                | DropReason::NoFlow
+                | DropReason::NoBackend
+        );
+        let answer = rig.through(&bytes);
+        assert_eq!(answer.is_some(), answered, "case {number}, {reason:?}");
         assert_eq!(rig.dropped(reason), 1, "case {number}, {reason:?}");
-        assert_eq!(rig.wire.borrow().discarded, 1);
+        assert_eq!(rig.wire.borrow().discarded, usize::from(!answered));
     }
 }
 
@@ -860,7 +958,7 @@ fn icmp_faults_have_their_reasons() {
     };
     let mut rig = rig(1, None);
     assert_eq!(rig.through(&echo(13)), None);
-    assert_eq!(rig.dropped(DropReason::IcmpType), 1);
+    assert_eq!(rig.dropped(DropReason::Protocol), 1);
     let mut damaged = echo(8);
     damaged[40] ^= 1;
     assert_eq!(rig.through(&damaged), None);
@@ -934,6 +1032,7 @@ proptest! {
         }
         rig.check_accounts();
         let originated: u64 = rig.counters.iter().map(|c| c.originated.get()).sum();
+        let sent = sent + rig.announced.len();
         prop_assert_eq!(sent as u64 + rig.wire.borrow().discarded as u64, count as u64 + originated);
     }
 }

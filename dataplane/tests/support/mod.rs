@@ -134,3 +134,30 @@ pub(crate) fn frame(io: &mut WorkerIo, bytes: &[u8]) -> Mbuf {
 pub(crate) fn burst(io: &mut WorkerIo, numbers: std::ops::Range<usize>) -> Burst<Mbuf> {
     numbers.map(|number| frame(io, &packet(number))).collect()
 }
+
+/// Runs `ip` with these words.
+pub(crate) fn ip(words: &str) -> String {
+    let output = Command::new("ip")
+        .args(words.split(' '))
+        .output()
+        .expect("iproute2 is installed");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ip {words}: {text}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Keeps the kernel from sending anything of its own on an interface.
+pub(crate) fn silence(interface: &str) {
+    let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
+    // A kernel without IPv6 sends nothing either.
+    let _ = std::fs::write(path, "1");
+}
+
+/// A pair of virtual Ethernet interfaces, `left` and `right`.
+pub(crate) fn veth() {
+    ip("link add left type veth peer name right");
+    for end in ["left", "right"] {
+        silence(end);
+        ip(&format!("link set {end} up"));
+    }
+}

@@ -275,10 +275,7 @@ fn gue(payload: &[u8]) -> Result<(Carrier, &[u8]), Fault> {
     }
 }
 
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "errors are mapped by value"
-)]
+#[allow(clippy::needless_pass_by_value, reason = "errors are mapped by value")]
 fn malformed<T: ToString>(reason: T) -> Fault {
     Fault::Malformed(reason.to_string())
 }

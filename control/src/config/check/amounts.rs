@@ -9,6 +9,7 @@ const MBUF_BYTES: u64 = 2048 + 128 + 128 + 64;
 
 pub(super) fn check(config: &Config, notes: &mut Notes<'_>) {
     positive("workers.flows", config.workers.flows > 0, "1", notes);
+    half_open(config, notes);
     period(
         "workers.idle_max_sleep",
         config.workers.idle_max_sleep,
@@ -21,6 +22,19 @@ pub(super) fn check(config: &Config, notes: &mut Notes<'_>) {
     }
     if let Some(file) = &config.sources.file {
         period("sources.file.poll", file.poll, notes);
+    }
+}
+
+fn half_open(config: &Config, notes: &mut Notes<'_>) {
+    let (half_open, flows) = (config.workers.half_open, config.workers.flows);
+    positive("workers.half_open", half_open != Some(0), "65536", notes);
+    if half_open.is_some_and(|bound| bound > flows) {
+        notes.error(
+            "workers.half_open",
+            format!("more half-open connections than the {flows} flows that there is room for"),
+            "expected at most workers.flows",
+            "use a smaller number, or leave the key out for a quarter of workers.flows",
+        );
     }
 }
 

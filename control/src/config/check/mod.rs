@@ -6,6 +6,7 @@
 mod addresses;
 mod amounts;
 mod cores;
+mod policy;
 mod ports;
 mod services;
 
@@ -26,8 +27,9 @@ pub(super) fn check(
     };
     cores::check(config, cpus, &mut notes);
     amounts::check(config, &mut notes);
-    ports::check(&config.ports, &mut notes);
+    ports::check(config, &mut notes);
     addresses::check(config, &mut notes);
+    policy::check(config, &mut notes);
     services::check(config, &mut notes);
     notes.findings.sort_by_key(|finding| finding.span.start);
     notes

@@ -1,14 +1,26 @@
 //! Checks of `[[ports]]`: names, what each driver needs, MTU, and the ports' own subnets.
 
+mod interfaces;
+mod keys;
+mod values;
+
 use super::Notes;
-use crate::config::{Driver, Port};
+use crate::config::{Config, Driver, Port};
 
 /// Longest name of a Linux network interface, in bytes (IFNAMSIZ less the final zero).
 const INTERFACE_NAME_MAX: usize = 15;
 /// From what every IPv4 host must accept (RFC 791) to the usual jumbo frame.
 const MTU: std::ops::RangeInclusive<u16> = 576..=9216;
 
-pub(super) fn check(ports: &[Port], notes: &mut Notes<'_>) {
+/// DPDK's TAP driver sends no frame above 1522 bytes.
+const TAP_MTU: u16 = 1500;
+/// A packet buffer with what DPDK and the kernel put in front must fit a page of memory (XDP_UMEM_REG).
+const XDP_MTU: u16 = 3430;
+/// What every IPv6 link must carry (RFC 8200 section 5).
+const IPV6_MTU: u16 = 1280;
+
+pub(super) fn check(config: &Config, notes: &mut Notes<'_>) {
+    let ports = &config.ports;
     if ports.is_empty() {
         notes.error(
             "ports",
@@ -19,7 +31,7 @@ pub(super) fn check(ports: &[Port], notes: &mut Notes<'_>) {
     }
     for (index, port) in ports.iter().enumerate() {
         let at = At { index, notes };
-        check_port(port, &ports[..index], at);
+        check_port(config, port, &ports[..index], at);
     }
 }
 
@@ -40,14 +52,14 @@ impl At<'_, '_> {
     }
 }
 
-fn check_port(port: &Port, earlier: &[Port], mut at: At<'_, '_>) {
+fn check_port(config: &Config, port: &Port, earlier: &[Port], mut at: At<'_, '_>) {
     name(port, earlier, &mut at);
-    match port.driver {
-        Driver::Tap => tap(port, earlier, &mut at),
-        Driver::Vdev | Driver::Pci => device(port, &mut at),
-    }
-    mtu(port, &mut at);
-    subnet(port, earlier, &mut at);
+    keys::check(port, earlier, &mut at);
+    values::check(port, &mut at);
+    queues(config, port, &mut at);
+    mtu(config, port, &mut at);
+    interfaces::check(port, earlier, &mut at);
+    host(config, port, &mut at);
 }
 
 fn name(port: &Port, earlier: &[Port], at: &mut At<'_, '_>) {
@@ -67,71 +79,6 @@ fn name(port: &Port, earlier: &[Port], at: &mut At<'_, '_>) {
             "rename one of the two",
         );
     }
-}
-
-fn tap(port: &Port, earlier: &[Port], at: &mut At<'_, '_>) {
-    if port.device.is_some() {
-        foreign(
-            "device",
-            port,
-            "remove it, or use driver = \"vdev\" or \"pci\"",
-            at,
-        );
-    }
-    if let Some(bridge) = &port.bridge {
-        interface_name("bridge", bridge, at);
-    }
-    let Some(interface) = &port.interface else {
-        let problem = format!("the tap port `{}` has no interface", port.name);
-        return at.error(
-            "interface",
-            problem,
-            "expected the key `interface` in this table",
-            "add interface = \"dtap0\"",
-        );
-    };
-    interface_name("interface", interface, at);
-    if earlier
-        .iter()
-        .any(|other| other.interface.as_ref() == Some(interface))
-    {
-        let problem = format!("another port already has the interface `{interface}`");
-        at.error(
-            "interface",
-            problem,
-            "expected an interface of its own",
-            "rename one of the two",
-        );
-    }
-}
-
-fn device(port: &Port, at: &mut At<'_, '_>) {
-    if port.device.as_deref().is_none_or(str::is_empty) {
-        let problem = format!("the {} port `{}` has no device", port.driver, port.name);
-        let hint = match port.driver {
-            Driver::Pci => "add device = \"0000:03:00.0\"",
-            _ => "add device = \"net_af_packet0,iface=eth1\"",
-        };
-        at.error(
-            "device",
-            problem,
-            "expected the key `device` in this table",
-            hint,
-        );
-    }
-    let hint = "remove it, or use driver = \"tap\"";
-    if port.interface.is_some() {
-        foreign("interface", port, hint, at);
-    }
-    if port.bridge.is_some() {
-        foreign("bridge", port, hint, at);
-    }
-}
-
-/// Notes a key that the port's driver has no use for.
-fn foreign(key: &str, port: &Port, hint: &str, at: &mut At<'_, '_>) {
-    let problem = format!("a {} port has no {key}", port.driver);
-    at.error(key, problem, "not for this driver", hint);
 }
 
 fn interface_name(key: &str, name: &str, at: &mut At<'_, '_>) {
@@ -155,62 +102,75 @@ fn interface_name(key: &str, name: &str, at: &mut At<'_, '_>) {
     }
 }
 
-fn mtu(port: &Port, at: &mut At<'_, '_>) {
-    if !MTU.contains(&port.mtu) {
-        let problem = format!("an MTU of {} is out of range", port.mtu);
-        at.error(
-            "mtu",
-            problem,
-            "expected 576 to 9216",
-            "use 1500, or what the network's switches carry",
-        );
+/// A capture file or interface cannot be shared out among workers.
+fn queues(config: &Config, port: &Port, at: &mut At<'_, '_>) {
+    let workers = config.workers.cores.count();
+    if port.driver == Driver::Pcap && workers > 1 {
+        let problem = format!("a pcap port has one queue, and there are {workers} workers");
+        let hint = "give workers.cores one CPU, or use driver = \"af_packet\"";
+        at.error("driver", problem, "expected one worker", hint);
     }
 }
 
-fn subnet(port: &Port, earlier: &[Port], at: &mut At<'_, '_>) {
-    let (address, subnet) = (port.address.address(), port.address.subnet());
-    if !port.address.is_host(address) {
-        let problem = format!("{address} is not a host's address in {subnet}");
-        at.error(
-            "address",
-            problem,
-            "expected a host's address",
-            "use another address of the subnet",
-        );
-    }
-    if let Some(gateway) = port.gateway {
-        if !port.address.is_host(gateway) {
-            let problem =
-                format!("the gateway {gateway} is not a host in the port's subnet {subnet}");
-            at.error(
-                "gateway",
-                problem,
-                "expected a host in the subnet",
-                "use the router's address in that subnet",
-            );
-        } else if gateway == address {
-            let problem = format!("the gateway {gateway} is the port's own address");
-            at.error(
-                "gateway",
-                problem,
-                "expected another host",
-                "use the router's address, or remove the key",
-            );
-        }
-    }
-    if let Some(other) = earlier
+fn mtu(config: &Config, port: &Port, at: &mut At<'_, '_>) {
+    let mtu = port.mtu;
+    let wrong = |at: &mut At<'_, '_>, problem: String, expected: &str, hint: &str| {
+        at.error("mtu", problem, expected, hint);
+    };
+    let has_ipv6 = port.interfaces().any(|i| i.address.v6().is_some());
+    let xdp = config
+        .ports
         .iter()
-        .find(|other| other.address.address() == address)
-    {
-        let problem = format!(
-            "the port `{}` already has the address {address}",
-            other.name
-        );
-        at.error(
-            "address",
+        .find(|port| port.driver == Driver::AfXdp);
+    if !MTU.contains(&mtu) {
+        let problem = format!("an MTU of {mtu} is out of range");
+        let hint = "use 1500, or what the network's switches carry";
+        wrong(at, problem, "expected 576 to 9216", hint);
+    } else if has_ipv6 && mtu < IPV6_MTU {
+        let problem = format!("an MTU of {mtu} is too small for IPv6");
+        wrong(
+            at,
             problem,
-            "expected an address of its own",
-            "use another address",
+            "expected at least 1280",
+            "use 1500, or remove the IPv6 address",
+        );
+    } else if port.driver == Driver::Tap && mtu > TAP_MTU {
+        let problem = format!("a tap port cannot have an MTU of {mtu}");
+        let hint = "use 1500; for jumbo frames without hardware use driver = \"af_packet\" on a veth interface";
+        wrong(at, problem, "expected at most 1500", hint);
+    } else if let Some(xdp) = xdp.filter(|_| mtu > XDP_MTU) {
+        let name = &xdp.name;
+        let problem =
+            format!("an MTU of {mtu} makes packet buffers too large for the af_xdp port `{name}`");
+        let hint =
+            "lower it, or use driver = \"af_packet\" there: all ports share the packet buffers";
+        wrong(at, problem, "expected at most 3430", hint);
+    }
+}
+
+/// The exception port's interface must be free: no other port's, and no other exception port's.
+fn host(config: &Config, port: &Port, at: &mut At<'_, '_>) {
+    let Some(host) = &port.host else {
+        return;
+    };
+    let name = &host.interface;
+    interface_name("host.interface", name, at);
+    let of_port = |other: &Port| other.interface.as_ref() == Some(name);
+    let of_host = |other: &Port| {
+        other
+            .host
+            .as_ref()
+            .is_some_and(|host| host.interface == *name)
+    };
+    let before = config.ports.iter().take(at.index);
+    if config.ports.iter().any(of_port) || before.into_iter().any(of_host) {
+        let problem = format!("the interface `{name}` is used twice");
+        let hint = "name it differently, such as \"vdhost1\"";
+        at.error(
+            "host.interface",
+            problem,
+            "expected an interface of its own",
+            hint,
         );
     }
 }

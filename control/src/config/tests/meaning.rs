@@ -114,6 +114,41 @@ fn semantic_errors_say_where_what_and_how() {
             &["there is no source address"],
         ),
         (
+            with("[nat]\naddresses = [\"10.99.0.3\"]", "\n"),
+            "11:26",
+            &["there is no source address", "add a [nat] table"],
+        ),
+        (
+            with("\"10.99.0.3\"", "\"fe80::3\""),
+            "8:14",
+            &["fe80::3 is not one that a host can have"],
+        ),
+        (
+            with("\"10.99.0.3\"", "\"fd00::3\", \"fd00:0::3\""),
+            "8:25",
+            &["fd00::3 is listed twice"],
+        ),
+        (
+            plus("[services]\nmax_segment = 200"),
+            "13:15",
+            &["200 bytes is out of range (256 to 9176, or 0)"],
+        ),
+        (
+            plus("[tunnels]\ngue_port = 0"),
+            "13:12",
+            &["no packet can be sent to port 0"],
+        ),
+        (
+            plus("[workers]\nflows = 10\nhalf_open = 11"),
+            "14:13",
+            &["more half-open connections than the 10 flows"],
+        ),
+        (
+            plus("[workers]\nhalf_open = 0"),
+            "13:13",
+            &["workers.half_open is zero"],
+        ),
+        (
             with(
                 "[sources.file]",
                 "ports = \"5000-5001\"\n[workers]\ncores = [1, 2, 3]\n[sources.file]",
@@ -187,6 +222,12 @@ fn addresses_in_the_vip_pool_are_errors() {
         "8:27",
         &["the source address 11.0.0.3 overlaps the VIP pool 11.0.0.0-11.255.255.255"],
     );
+    let found = errors(&with("\"10.99.0.3\"", "\"10.99.0.3\", \"fd01:c::3\""));
+    assert_finding(
+        &found,
+        "8:27",
+        &["fd01:c::3 overlaps the VIP pool fd01:c::-", "vips.pool6"],
+    );
     let found = errors(&plus("[vips]\npool = \"10.99.0.128-10.99.1.4\""));
     assert_finding(
         &found,
@@ -196,8 +237,34 @@ fn addresses_in_the_vip_pool_are_errors() {
 }
 
 #[test]
+fn source_addresses_are_needed_by_nat_only() {
+    let text = with("[nat]\naddresses = [\"10.99.0.3\"]", "\n");
+    let loaded = parse(&format!("{text}[services]\nmode = \"dsr\"\n")).expect("valid");
+    assert_eq!(loaded.config.nat, Nat::default());
+}
+
+#[test]
+fn half_open_connections_are_a_quarter_unless_told() {
+    let bound = |lines: &str| {
+        parse(&plus(lines))
+            .expect("valid")
+            .config
+            .workers
+            .half_open()
+    };
+    assert_eq!(bound("[workers]\nflows = 100"), 25);
+    assert_eq!(bound("[workers]\nflows = 1"), 1);
+    assert_eq!(bound("[workers]\nflows = 100\nhalf_open = 100"), 100);
+}
+
+#[test]
 fn oddities_are_warnings() {
     for (text, place, parts) in [
+        (
+            plus("[services]\nallow = [\"10.0.0.0/8\", \"fd00::/8\"]\ndeny = [\"fd00::/8\"]"),
+            "13:24",
+            &["fd00::/8 is denied, too"][..],
+        ),
         (
             with("\"10.99.0.3\"", "\"192.0.2.1\""),
             "8:14",

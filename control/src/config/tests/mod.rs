@@ -2,6 +2,7 @@
 
 mod example;
 mod meaning;
+mod ports;
 mod structure;
 
 use std::path::Path;
@@ -96,7 +97,7 @@ fn errors_show_the_source_line_with_a_caret_and_a_hint() {
         "viaduct.toml:4:10",
         "driver = \"tpa\"",
         "^^",
-        "expected one of `tap`, `vdev`, `pci`",
+        "expected one of `tap`, `af_xdp`, `af_packet`",
         "help: did you mean `tap`?",
     ] {
         assert!(shown.contains(part), "no `{part}` in:\n{shown}");

@@ -34,14 +34,32 @@ fn structural_errors_say_where_what_and_how() {
             ],
         ),
         (
-            with("address = \"10.99.0.2/24\"", ""),
-            "2:1",
-            &["missing field `address`", "add address = "],
+            with("address = \"10.99.0.2/24\"", "neighbors = { x = \"y\" }"),
+            "6:15",
+            &["`x` is not an IP address", "fd00:99::1"],
         ),
         (
-            with("[nat]\naddresses = [\"10.99.0.3\"]", "\n"),
-            "11:26",
-            &["missing field `nat`", "add a [nat] table"],
+            with("address = \"10.99.0.2/24\"", "mac = \"01:00:5e:00:00:01\""),
+            "6:7",
+            &["is a group's address", "02:00:00:00:00:07"],
+        ),
+        (
+            with("/24\"", "/24\"\ngateway = 7"),
+            "7:11",
+            &[
+                "invalid type: integer `7`",
+                "an address in quotes, or a list",
+            ],
+        ),
+        (
+            with("/24\"", "/24\"\n[[ports.vlans]]\nid = 0"),
+            "8:6",
+            &["`0` is not a VLAN identifier"],
+        ),
+        (
+            with("\"10.99.0.2/24\"", "[\"10.99.0.2/24\", \"fd00::2\"]"),
+            "6:28",
+            &["`fd00::2` has no prefix length"],
         ),
         (
             plus("[workers]\nidle_max_sleep = \"200\""),
@@ -67,6 +85,32 @@ fn structural_errors_say_where_what_and_how() {
             plus("[vips]\npool = \"11.0.0.0\""),
             "13:8",
             &["`11.0.0.0` is not a range of addresses"],
+        ),
+        (
+            plus("[vips]\npool6 = \"11.0.0.0-11.0.0.9\""),
+            "13:9",
+            &["`11.0.0.0-11.0.0.9` is not a range of addresses", "IPv6"],
+        ),
+        (
+            plus("[services]\nmode = \"got\""),
+            "13:8",
+            &["unknown variant `got`", "| write one of `nat`, `gateway`"],
+        ),
+        (
+            plus("[services]\non_removal = \"resett\""),
+            "13:14",
+            &["unknown variant `resett`", "did you mean `reset`?"],
+        ),
+        (
+            plus("[services]\nno_backend = 7"),
+            "13:14",
+            &["invalid type | expected a word in quotes"],
+        ),
+        (plus("[services]\nflows = -1"), "13:9", &["`-1`"]),
+        (
+            plus("[services]\nallow = [\"10.0.0.0/8\", \"10.0.0.1/8\"]"),
+            "13:24",
+            &["`10.0.0.1/8` is an address inside the prefix 10.0.0.0/8"],
         ),
         (
             plus("[vips]\nzone = \"a..b\""),

@@ -5,9 +5,13 @@
 //! stands in the file is the reader's business.
 
 mod address;
+mod address_range;
 mod cpu;
+mod mac;
 mod period;
+mod policy;
 mod port_range;
+mod prefix;
 mod size;
 mod url;
 mod vlan;
@@ -15,10 +19,14 @@ mod zone;
 
 use std::fmt;
 
-pub use address::{AddressRange, InterfaceAddress};
+pub use address::{Addresses, Gateways, HostAddress, InterfaceAddress, OneOrMany};
+pub use address_range::AddressRange;
 pub use cpu::CpuList;
+pub use mac::Mac;
 pub use period::Period;
+pub use policy::{Affinity, ModeName, RefusalName, RemovalName, segment_size};
 pub use port_range::PortRange;
+pub use prefix::Prefix;
 pub use size::Size;
 pub use url::HttpUrl;
 pub use vlan::VlanId;

@@ -3,24 +3,27 @@
 //! What is no valid TOML, an unknown key and a value of the wrong type are errors of the whole
 //! file, shown with line and caret. A value that is of the right type but makes no sense (no
 //! address, a weight above 65535, a name that DNS cannot carry, the same service twice) is a
-//! [`Problem`]: a bad backend costs that backend, anything else the one service.
+//! [`Problem`]: a bad backend costs that backend, anything else the one service. So is any mistake in
+//! how a service is to be balanced (see [`options`]): with half of what it says, it might be open to
+//! those whom it should keep out.
+
+mod backend;
+mod options;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 
 use dataplane::Protocol;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use toml::Spanned;
 
 use super::NAME;
-use crate::desired::{Backend, Backends, Problem, ServiceKey, Snapshot, Vip};
+use crate::desired::{Backends, Problem, Service, ServiceKey, Snapshot, Vip};
 use crate::vip::label::{LabelError, parse_address, parse_protocol};
 use crate::vip::name::{NameError, vip_name};
+use backend::{BackendEntry, BackendError};
+use options::{Given, GivenOptions, Wrong};
 
 /// Framework of services that name none.
 const FRAMEWORK: &str = "static";
@@ -44,12 +47,16 @@ struct Entry {
     protocol: Option<String>,
     #[serde(default)]
     backends: Vec<BackendEntry>,
-}
-
-/// One backend: `"address:port"`, or a table with a weight.
-struct BackendEntry {
-    address: String,
-    weight: i64,
+    mode: Given,
+    timeouts: Given,
+    no_backend: Given,
+    on_removal: Given,
+    affinity: Given,
+    max_segment: Given,
+    new_flows_per_second: Given,
+    flows: Given,
+    allow: Given,
+    deny: Given,
 }
 
 /// Why an entry, or a part of it, is skipped.
@@ -75,18 +82,12 @@ enum EntryError {
         "{key} is declared by an earlier entry already, whose backends are used; merge the two"
     )]
     DuplicateService { key: ServiceKey },
-    #[error(
-        "{text:?} is no backend; write \"address:port\", such as \"10.0.0.11:8080\" or \"[fd00::11]:8080\""
-    )]
-    BackendAddress { text: String },
-    #[error("{address} cannot be a backend: its address or port cannot be sent to")]
-    Unusable { address: SocketAddr },
-    #[error("the weight {weight} is out of range; write a number from 0 (draining) to 65535")]
-    Weight { weight: i64 },
-    #[error("{address} is a backend of this service already; leave one of them out")]
-    DuplicateBackend { address: SocketAddr },
+    #[error(transparent)]
+    Backend(#[from] BackendError),
     #[error("`framework` means nothing for an `address`, which has no name; leave it out")]
     UselessFramework,
+    #[error("{reason}; the service is left out until this is corrected")]
+    Option { reason: String },
 }
 
 /// What the file's text asks for; `path` is only named in origins.
@@ -117,7 +118,7 @@ pub(super) fn has_list(text: &str) -> bool {
 struct Reader<'a> {
     text: &'a str,
     path: &'a Path,
-    services: BTreeMap<ServiceKey, Backends>,
+    services: BTreeMap<ServiceKey, Service>,
     problems: Vec<Problem>,
 }
 
@@ -146,8 +147,27 @@ impl Reader<'_> {
             return self.report(subject, "service".to_owned(), &error);
         }
         let backends = self.backends(entry, subject);
-        self.services
-            .extend(keys.into_iter().map(|key| (key, backends.clone())));
+        match entry.options().read() {
+            Ok(options) => {
+                let service = Service { backends, options };
+                let services = keys.into_iter().map(|key| (key, service.clone()));
+                self.services.extend(services);
+            }
+            Err(wrong) => wrong.into_iter().for_each(|one| self.option(subject, one)),
+        }
+    }
+
+    fn option(&mut self, subject: &Subject, wrong: Wrong) {
+        let subject = Subject {
+            name: subject.name.clone(),
+            line: line(self.text, wrong.at),
+        };
+        let reason = wrong.reason;
+        self.report(
+            &subject,
+            wrong.key.to_owned(),
+            &EntryError::Option { reason },
+        );
     }
 
     fn backends(&mut self, entry: &Entry, subject: &Subject) -> Backends {
@@ -155,7 +175,7 @@ impl Reader<'_> {
         let mut backends = Backends::new();
         for (index, backend) in entry.backends.iter().enumerate() {
             if let Err(error) = backend.add_to(&mut backends, &origin) {
-                self.report(subject, format!("backends[{index}]"), &error);
+                self.report(subject, format!("backends[{index}]"), &error.into());
             }
         }
         backends
@@ -201,6 +221,21 @@ impl Entry {
             .collect())
     }
 
+    fn options(&self) -> GivenOptions<'_> {
+        GivenOptions {
+            mode: &self.mode,
+            timeouts: &self.timeouts,
+            no_backend: &self.no_backend,
+            on_removal: &self.on_removal,
+            affinity: &self.affinity,
+            max_segment: &self.max_segment,
+            new_flows_per_second: &self.new_flows_per_second,
+            flows: &self.flows,
+            allow: &self.allow,
+            deny: &self.deny,
+        }
+    }
+
     fn vip(&self) -> Result<Vip, (&'static str, EntryError)> {
         match (&self.name, &self.address) {
             (Some(name), None) => {
@@ -234,76 +269,6 @@ fn vip_address(text: &str) -> Result<Vip, EntryError> {
     address.ok_or_else(|| EntryError::VipAddress {
         text: text.to_owned(),
     })
-}
-
-impl BackendEntry {
-    fn add_to(&self, backends: &mut Backends, origin: &str) -> Result<(), EntryError> {
-        let text = &self.address;
-        let address: SocketAddr = text
-            .parse()
-            .map_err(|_| EntryError::BackendAddress { text: text.clone() })?;
-        let ip = address.ip();
-        if address.port() == 0 || ip.is_unspecified() || ip.is_multicast() {
-            return Err(EntryError::Unusable { address });
-        }
-        let weight = u16::try_from(self.weight).map_err(|_| EntryError::Weight {
-            weight: self.weight,
-        })?;
-        if backends.contains_key(&address) {
-            return Err(EntryError::DuplicateBackend { address });
-        }
-        backends.insert(
-            address,
-            Backend {
-                weight,
-                origin: origin.to_owned(),
-            },
-        );
-        Ok(())
-    }
-}
-
-/// The table form of a backend.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BackendTable {
-    address: String,
-    #[serde(default = "one")]
-    weight: i64,
-}
-
-fn one() -> i64 {
-    1
-}
-
-impl<'de> Deserialize<'de> for BackendEntry {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(BackendVisitor)
-    }
-}
-
-/// Reads either form. An untagged enum would hide which key of the table is wrong.
-struct BackendVisitor;
-
-impl<'de> Visitor<'de> for BackendVisitor {
-    type Value = BackendEntry;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"address:port\" or { address = \"address:port\", weight = 1 }")
-    }
-
-    fn visit_str<E: Error>(self, address: &str) -> Result<BackendEntry, E> {
-        Ok(BackendEntry {
-            address: address.to_owned(),
-            weight: one(),
-        })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BackendEntry, A::Error> {
-        let BackendTable { address, weight } =
-            BackendTable::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(BackendEntry { address, weight })
-    }
 }
 
 /// The line, from 1, that has the byte at `offset`.

@@ -12,7 +12,7 @@ use super::health::{self, Healthy};
 use super::model::{self, App, Task};
 use super::shape::Target;
 use super::vips::{self, Declaration, Problems};
-use crate::desired::{Backend, Backends, ServiceKey, Snapshot};
+use crate::desired::{Backend, Backends, Service, ServiceKey, Snapshot};
 
 /// Addresses of agents that are known by name.
 pub(super) type Hosts = BTreeMap<String, IpAddr>;
@@ -130,12 +130,12 @@ fn backends(
 
 /// Adds backends to every service of a declaration; a service exists even without any.
 fn merge(
-    services: &mut BTreeMap<ServiceKey, Backends>,
+    services: &mut BTreeMap<ServiceKey, Service>,
     declared: &Declaration,
     backends: &Backends,
 ) {
     for key in &declared.services {
-        let all = services.entry(key.clone()).or_default();
+        let all = &mut services.entry(key.clone()).or_default().backends;
         for (socket, backend) in backends {
             insert(all, *socket, backend);
         }

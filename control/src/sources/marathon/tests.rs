@@ -76,7 +76,7 @@ fn ports(snapshot: Option<&Arc<Snapshot>>) -> Vec<u16> {
         .into_iter()
         .flat_map(|snapshot| snapshot.services.values());
     services
-        .flat_map(|backends| backends.keys().map(std::net::SocketAddr::port))
+        .flat_map(|service| service.backends.keys().map(std::net::SocketAddr::port))
         .collect()
 }
 

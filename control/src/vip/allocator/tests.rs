@@ -36,6 +36,24 @@ fn addresses_are_those_of_dcos() {
     assert_eq!(allocation.problems, []);
 }
 
+#[test]
+fn ipv6_addresses_are_those_of_dcos_and_collide_and_move_alike() {
+    let v6 = |text: &str| text.parse::<Ipv6Addr>().expect("an address");
+    let cases = vectors().addresses;
+    let all = names(cases.iter().map(|case| case.normalised.as_str()));
+    let mut allocator = Allocator::new("fd01:c::/64".parse::<Pool<Ipv6Addr>>().expect("a pool"));
+    let got = allocator.reconcile(&all, &BTreeSet::new()).addresses;
+    for case in &cases {
+        assert_eq!(got[&case.normalised], v6(&case.ipv6));
+    }
+    let first = cases.first().expect("there are vectors");
+    let wanted = v6(&first.ipv6);
+    let moved = allocator.reconcile(&all, &BTreeSet::from([wanted]));
+    let next = Ipv6Addr::from_bits(wanted.to_bits() + 1);
+    assert_eq!(moved.addresses[&first.normalised], next);
+    assert_eq!(moved.problems[0].label, "vips.pool6");
+}
+
 // In this pool `broker.devkafka` and `web.marathon` both want 11.0.0.67.
 const SMALL: &str = "11.0.0.0-11.0.0.254";
 

@@ -1,5 +1,7 @@
 //! Every form of an entry, and every way to get one wrong.
 
+mod options;
+
 use super::*;
 
 fn read(text: &str) -> Snapshot {
@@ -7,8 +9,9 @@ fn read(text: &str) -> Snapshot {
 }
 
 fn lines(snapshot: &Snapshot) -> Vec<String> {
-    let line = |(key, backends): (&ServiceKey, &Backends)| {
-        let all = backends
+    let line = |(key, service): (&ServiceKey, &Service)| {
+        let all = service
+            .backends
             .iter()
             .map(|(address, backend)| format!(" {address}*{}", backend.weight));
         format!("{key} ={}", all.collect::<String>())
@@ -56,7 +59,7 @@ fn all_forms_of_a_service_are_read() {
     let mut origins = read
         .services
         .values()
-        .flatten()
+        .flat_map(|service| &service.backends)
         .map(|(_, backend)| backend.origin.as_str());
     assert_eq!(origins.next_back(), Some("services.toml: web"));
 }

@@ -31,8 +31,9 @@ fn snapshot(apps: &[Value]) -> Snapshot {
 
 /// One line for each service: `key = backend*weight …`.
 fn lines(snapshot: &Snapshot) -> Vec<String> {
-    let line = |(key, backends): (&ServiceKey, &Backends)| {
-        let all = backends
+    let line = |(key, service): (&ServiceKey, &Service)| {
+        let all = service
+            .backends
             .iter()
             .map(|(socket, backend)| format!(" {socket}*{}", backend.weight));
         format!("{key} ={}", all.collect::<String>())
@@ -95,7 +96,7 @@ fn a_legacy_bridge_is_reached_at_the_agents() {
     let origins: Vec<&str> = read
         .services
         .values()
-        .flatten()
+        .flat_map(|service| &service.backends)
         .map(|(_, b)| b.origin.as_str())
         .collect();
     assert_eq!(
@@ -215,7 +216,7 @@ fn two_tasks_at_one_address_are_one_backend_of_the_greater_weight() {
     let (_, backend) = forward
         .services
         .values()
-        .flatten()
+        .flat_map(|service| &service.backends)
         .next()
         .expect("a backend");
     assert_eq!((backend.origin.as_str(), backend.weight), ("new", 1));
