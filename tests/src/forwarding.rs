@@ -13,7 +13,9 @@ use std::net::IpAddr;
 
 use crate::addressing::{Family, Subnet};
 use crate::fabric::{Fabric, Host, VIADUCT_NUMBER};
+use crate::settings::Settings;
 use crate::tunnel::decap::{Decap, Received};
+use crate::two_arm;
 
 /// A service's `mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,13 +89,32 @@ impl Prepared {
     }
 }
 
+/// Hosts to be the backends of services in one mode: the fabric's agents, or for a gateway, which has
+/// to be on the way back to the clients, as many on the second bridge.
+#[must_use]
+pub fn backends(fabric: &Fabric, mode: Mode) -> Vec<Host> {
+    match mode {
+        Mode::Gateway => two_arm::agents(fabric, fabric.agents.len() as u8),
+        _ => fabric.agents.clone(),
+    }
+}
+
+/// What Viaduct needs for [`backends`].
+#[must_use]
+pub fn settings(settings: Settings, mode: Mode) -> Settings {
+    match mode {
+        Mode::Gateway => settings.second_port(),
+        _ => settings,
+    }
+}
+
 /// Makes `host` ready to be a backend of services with these VIPs.
 ///
 /// # Panics
 /// A command fails, or the tunnel's end does not start.
 #[must_use]
 pub fn prepare(fabric: &Fabric, host: &Host, mode: Mode, vips: &[IpAddr]) -> Prepared {
-    if mode == Mode::Gateway {
+    if mode == Mode::Gateway && is_on(fabric, host) {
         return_through_viaduct(fabric, host);
     }
     if mode == Mode::Dsr {
@@ -110,6 +131,11 @@ pub fn prepare(fabric: &Fabric, host: &Host, mode: Mode, vips: &[IpAddr]) -> Pre
         },
         decap: mode.is_tunnel().then(|| Decap::start(fabric, host)),
     }
+}
+
+/// Hosts elsewhere have a router that knows the way.
+fn is_on(fabric: &Fabric, host: &Host) -> bool {
+    fabric.agents.iter().any(|agent| agent.name == host.name)
 }
 
 /// Clients on the agent's own segment need a route each: on a real network they are elsewhere,

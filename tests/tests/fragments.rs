@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use viaduct_tests::addressing::{Family, vip};
 use viaduct_tests::fabric::Fabric;
-use viaduct_tests::forwarding::{Mode, prepare};
+use viaduct_tests::forwarding::{Mode, backends, prepare, settings};
 use viaduct_tests::peers::{self, load};
 use viaduct_tests::scene::Scene;
 use viaduct_tests::services::Entry;
@@ -24,12 +24,12 @@ fn echo_large(mode: Mode) {
         );
         let mut entry = Entry::new(target.ip(), 7000, "udp").set("mode", mode.to_string());
         let mut peers = Vec::new();
-        for agent in &fabric.agents {
+        for agent in &backends(&fabric, mode) {
             let prepared = prepare(&fabric, agent, mode, &[target.ip()]);
             peers.push(peers::udp_echo_at(&fabric, agent, &prepared.listen, 7000));
             entry = entry.backend(agent.at(family), 7000);
         }
-        let scene = Scene::new(fabric, &[entry]);
+        let scene = Scene::with(fabric, &[entry], |s| settings(s, mode));
         scene.wait(target, "udp", 2);
         let words = format!("--protocol udp --size 4000 --target {target}");
         let report = load(&client, &format!("{words} --connections 20 --requests 10"));

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use viaduct_tests::addressing::{Family, vip};
 use viaduct_tests::eventually::{eventually, expect};
 use viaduct_tests::fabric::{Fabric, Host};
-use viaduct_tests::forwarding::{Mode, Prepared, prepare};
+use viaduct_tests::forwarding::{Mode, Prepared, backends, prepare, settings};
 use viaduct_tests::peers::{self, Peer};
 use viaduct_tests::process::Background;
 use viaduct_tests::scene::Scene;
@@ -31,7 +31,7 @@ struct Silence {
 /// A stream that has said hello and is silent, with this idle timeout.
 fn silence(mode: Mode, family: Family, timeout: &str) -> Silence {
     let fabric = Fabric::dual_stack(1, 1).with_vip_routes();
-    let agent = fabric.agents[0].clone();
+    let agent = backends(&fabric, mode).swap_remove(0);
     let target = SocketAddr::from((vip(family), 80));
     let prepared = prepare(&fabric, &agent, mode, &[target.ip()]);
     let events = peers::event_stream_at(&fabric, &agent, &prepared.listen, 80);
@@ -39,7 +39,7 @@ fn silence(mode: Mode, family: Family, timeout: &str) -> Silence {
         .backend(agent.at(family), 80)
         .set("mode", mode.to_string())
         .timeout("tcp_established", timeout);
-    let scene = Scene::new(fabric, &[entry]);
+    let scene = Scene::with(fabric, &[entry], |s| settings(s, mode));
     scene.wait(target, "tcp", 1);
     let mut command = scene.fabric.clients[0].namespace.command("curl");
     command.args(["-sSgN", &format!("http://{target}/events")]);
@@ -145,7 +145,11 @@ fn gue_goes_on() {
 #[test]
 fn a_stream_within_its_timeout_goes_on() {
     let silence = silence(Mode::Nat, Family::V4, "1h");
-    assert_eq!(silence.flows(), 1);
+    eventually("the flow to be seen", || {
+        expect(silence.flows() == 1, || {
+            format!("{} flows", silence.flows())
+        })
+    });
     assert_eq!(silence.emit("word", silence.agent.at(Family::V4)), "1");
     silence.wait_for("word");
 }

@@ -4,12 +4,13 @@
 //!   client1 ── Viaduct: 192.0.2.10, 2001:db8::10 : 80/tcp 7000/udp ──┬── agent1 (nginx, udp-echo)
 //!                                                                    └── agent2 (nginx, udp-echo)
 //! ```
+//! The agents of a gateway are on a bridge of their own.
 
 use std::net::{IpAddr, SocketAddr};
 
 use viaduct_tests::addressing::{Family, Subnet, vip};
 use viaduct_tests::fabric::Fabric;
-use viaduct_tests::forwarding::{Mode, Prepared, prepare};
+use viaduct_tests::forwarding::{Mode, Prepared, backends, prepare, settings};
 use viaduct_tests::nginx::Nginx;
 use viaduct_tests::peers::{self, load};
 use viaduct_tests::scene::Scene;
@@ -25,7 +26,7 @@ fn serve(mode: Mode, family: Family, behind: Family) {
     let mut entries = [("tcp", 80), ("udp", 7000)]
         .map(|(protocol, port)| Entry::new(address, port, protocol).set("mode", mode.to_string()));
     let mut peers = Vec::new();
-    for agent in &fabric.agents {
+    for agent in &backends(&fabric, mode) {
         let prepared = prepare(&fabric, agent, mode, &[address]);
         let nginx = Nginx::start(&fabric, agent, 80);
         let echo = peers::udp_echo_at(&fabric, agent, &prepared.listen, 7000);
@@ -36,7 +37,7 @@ fn serve(mode: Mode, family: Family, behind: Family) {
             datagrams.backend(agent.at(behind), 7000),
         ];
     }
-    let scene = Scene::new(fabric, &entries);
+    let scene = Scene::with(fabric, &entries, |s| settings(s, mode));
     for (protocol, spoken, port) in [("tcp", "http", 80), ("udp", "udp", 7000)] {
         let target = SocketAddr::from((address, port));
         scene.wait(target, protocol, 2);
