@@ -17,15 +17,11 @@ require_root() {
     [[ $(id -u) -eq 0 ]] || die "must run as root: it $1. Try: sudo -E $0"
 }
 
-# A Python with what the packet suite's tools need; scripts/setup makes it.
-packet_python=$viaduct_root/target/packets/venv/bin/python3
-export packet_python
-
 # Debian packages: what the build needs, then what the tests and the demo need.
 required_packages() {
     printf '%s\n' build-essential pkg-config clang libclang-dev dpdk libdpdk-dev
     printf '%s\n' iproute2 iputils-ping iputils-arping util-linux procps nginx-light curl \
-        bind9-dnsutils ethtool python3 python3-venv shellcheck
+        bind9-dnsutils dnsmasq-base ethtool iperf3 python3 python3-venv shellcheck
 }
 
 # bindgen loads libclang at run time and has to be told which when there are several LLVMs.

@@ -79,7 +79,7 @@ impl Attachment {
     pub(crate) fn apply(self, settings: Settings) -> Settings {
         match self {
             Self::Tap => settings,
-            _ => settings.driver(self.driver(), VETH),
+            _ => settings.attached_by(self.driver(), VETH),
         }
     }
 

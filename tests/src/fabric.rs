@@ -10,12 +10,15 @@
 //!   10.99.0.2           └───────────────────────┘           └────────┘
 //! ```
 //!
-//! Owns the namespaces and the scratch folder. It does not start anything in them.
+//! Owns the namespaces and the scratch folder. It does not start anything in them. A dual-stack
+//! fabric has IPv6 as well, with the same numbers (see [`crate::addressing`]). Neighbors behind
+//! routers and on a second bridge join it with [`crate::far`] and [`crate::two_arm`].
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::addressing::{Family, Subnet};
 use crate::attachment::Attachment;
 use crate::guardian::Guardian;
 use crate::namespace::Namespace;
@@ -24,6 +27,10 @@ use crate::namespace::Namespace;
 pub const FABRIC: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 /// Viaduct's port.
 pub const VIADUCT: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
+/// Number of the fabric's own address.
+pub(crate) const FABRIC_NUMBER: u8 = 1;
+/// Number of Viaduct's port on each of its subnets.
+pub(crate) const VIADUCT_NUMBER: u8 = 2;
 
 /// Sets the middle of namespace names, so that a script can sweep what its run has made.
 const RUN_ENV: &str = "VIADUCT_TEST_RUN";
@@ -39,6 +46,46 @@ pub struct Host {
     pub namespace: Namespace,
     /// Its address on the fabric.
     pub address: Ipv4Addr,
+    /// Its IPv6 address on a dual-stack fabric.
+    pub address6: Option<Ipv6Addr>,
+}
+
+impl Host {
+    /// Its addresses.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let v6 = self.address6.map(IpAddr::V6);
+        std::iter::once(IpAddr::V4(self.address))
+            .chain(v6)
+            .collect()
+    }
+
+    /// Its address in a family.
+    ///
+    /// # Panics
+    /// IPv6 on a fabric that has none.
+    #[must_use]
+    pub fn at(&self, family: Family) -> IpAddr {
+        let mut addresses = self.addresses().into_iter();
+        addresses
+            .find(|&address| Family::of(address) == family)
+            .unwrap_or_else(|| {
+                panic!(
+                    "{} has no {family} address: use a dual-stack fabric",
+                    self.name
+                )
+            })
+    }
+
+    /// Families that it speaks.
+    #[must_use]
+    pub fn families(&self) -> &'static [Family] {
+        if self.address6.is_some() {
+            &Family::ALL
+        } else {
+            &Family::ALL[..1]
+        }
+    }
 }
 
 /// The namespaces of one scenario; they go when it is dropped, after everything that runs in them.
@@ -50,19 +97,22 @@ pub struct Fabric {
     pub clients: Vec<Host>,
     /// Agents from 10.99.0.11 on.
     pub agents: Vec<Host>,
+    prefix: String,
+    families: &'static [Family],
     attachment: Attachment,
     scratch: PathBuf,
     guardian: Guardian,
 }
 
 impl Fabric {
-    /// Builds the network with this many clients and agents, for Viaduct attached as the environment says.
+    /// Builds the network with this many clients and agents, with IPv4 only, for Viaduct attached as
+    /// the environment says.
     ///
     /// # Panics
     /// Not root, or a command fails.
     #[must_use]
     pub fn new(clients: u8, agents: u8) -> Self {
-        Self::with(Attachment::from_env(), clients, agents)
+        Self::build(Attachment::from_env(), clients, agents, &Family::ALL[..1])
     }
 
     /// The same for another attachment.
@@ -71,14 +121,38 @@ impl Fabric {
     /// Not root, or a command fails.
     #[must_use]
     pub fn with(attachment: Attachment, clients: u8, agents: u8) -> Self {
+        Self::build(attachment, clients, agents, &Family::ALL[..1])
+    }
+
+    /// The same with both families.
+    ///
+    /// # Panics
+    /// Not root, or a command fails.
+    #[must_use]
+    pub fn dual_stack(clients: u8, agents: u8) -> Self {
+        Self::build(Attachment::from_env(), clients, agents, &Family::ALL)
+    }
+
+    fn build(attachment: Attachment, clients: u8, agents: u8, families: &'static [Family]) -> Self {
         require_root();
         let prefix = prefix();
         let scratch = make_scratch(&prefix);
         let guardian = Guardian::start(&prefix, &scratch);
-        let namespace = make_bridge(&format!("{prefix}fabric"));
+        let namespace = Namespace::create(&format!("{prefix}fabric"));
+        keep_netfilter_out(&namespace);
+        make_bridge(&namespace, "br0");
+        for &family in families {
+            give(&namespace, "br0", Subnet::FABRIC, family, FABRIC_NUMBER);
+        }
+        let main = Segment {
+            namespace: &namespace,
+            bridge: "br0",
+            subnet: Subnet::FABRIC,
+            families,
+        };
         attachment.prepare(&namespace);
-        let host = |name: String, last| {
-            let host = attach(&namespace, &prefix, name, last);
+        let host = |name: String, number| {
+            let host = main.attach(&prefix, name, number);
             attachment.finish_packets(&host.namespace, "eth0");
             host
         };
@@ -97,9 +171,46 @@ impl Fabric {
             namespace,
             clients,
             agents,
+            prefix,
+            families,
             attachment,
             scratch,
             guardian,
+        }
+    }
+
+    /// Sends the clients' packets to the documentation prefixes, where services have their
+    /// addresses, to Viaduct.
+    #[must_use]
+    pub fn with_vip_routes(self) -> Self {
+        for client in &self.clients {
+            self.route_vips(client);
+        }
+        self
+    }
+
+    /// Sends one host's packets to the VIPs' documentation prefixes to Viaduct.
+    pub fn route_vips(&self, host: &Host) {
+        self.route(host, Subnet::VIPS, Subnet::FABRIC, VIADUCT_NUMBER);
+    }
+
+    /// Families of its hosts.
+    #[must_use]
+    pub const fn families(&self) -> &'static [Family] {
+        self.families
+    }
+
+    /// Start of the names of its namespaces.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Routes a subnet over a gateway, by the gateway's own subnet and number.
+    pub(crate) fn route(&self, host: &Host, to: Subnet, via: Subnet, number: u8) {
+        for &family in self.families {
+            let (to, gateway) = (to.cidr(family), via.at(family, number));
+            host.namespace
+                .ip(&format!("route replace {to} via {gateway}"));
         }
     }
 
@@ -166,29 +277,54 @@ fn keep_netfilter_out(namespace: &Namespace) {
 }
 
 /// The bridge has no spanning tree and no multicast snooping: a port that joins forwards at once.
-fn make_bridge(name: &str) -> Namespace {
-    let namespace = Namespace::create(name);
-    keep_netfilter_out(&namespace);
-    namespace.ip("link add br0 type bridge forward_delay 0 stp_state 0 mcast_snooping 0");
-    namespace.ip(&format!("addr add {FABRIC}/24 dev br0"));
-    namespace.ip("link set br0 up");
-    namespace
+pub(crate) fn make_bridge(namespace: &Namespace, name: &str) {
+    namespace.ip(&format!(
+        "link add {name} type bridge forward_delay 0 stp_state 0 mcast_snooping 0"
+    ));
+    namespace.ip(&format!("link set {name} up"));
 }
 
-fn attach(fabric: &Namespace, prefix: &str, name: String, last: u8) -> Host {
-    let namespace = Namespace::create(&format!("{prefix}{name}"));
-    let peer = namespace.name();
-    fabric.ip(&format!(
-        "link add {name} type veth peer name eth0 netns {peer}"
-    ));
-    fabric.ip(&format!("link set {name} master br0 up"));
-    let address = Ipv4Addr::new(10, 99, 0, last);
-    namespace.ip(&format!("addr add {address}/24 dev eth0"));
-    namespace.ip("link set eth0 up");
-    Host {
-        name,
-        namespace,
-        address,
+/// Gives an interface the address of this number; an IPv6 one is usable at once.
+pub(crate) fn give(namespace: &Namespace, device: &str, on: Subnet, family: Family, number: u8) {
+    let address = on.interface(family, number);
+    let no_detection = if family == Family::V6 {
+        namespace.enable_ipv6(device);
+        "nodad"
+    } else {
+        ""
+    };
+    namespace.ip(&format!("addr add {address} dev {device} {no_detection}"));
+}
+
+/// A bridge that hosts can be attached to.
+pub(crate) struct Segment<'a> {
+    /// Where the bridge is.
+    pub(crate) namespace: &'a Namespace,
+    pub(crate) bridge: &'a str,
+    pub(crate) subnet: Subnet,
+    pub(crate) families: &'a [Family],
+}
+
+impl Segment<'_> {
+    /// A new host whose `eth0` is on the bridge.
+    pub(crate) fn attach(&self, prefix: &str, name: String, number: u8) -> Host {
+        let namespace = Namespace::create(&format!("{prefix}{name}"));
+        let (fabric, peer) = (self.namespace, namespace.name());
+        fabric.ip(&format!(
+            "link add {name} type veth peer name eth0 netns {peer}"
+        ));
+        fabric.ip(&format!("link set {name} master {} up", self.bridge));
+        for &family in self.families {
+            give(&namespace, "eth0", self.subnet, family, number);
+        }
+        namespace.ip("link set eth0 up");
+        let has_ipv6 = self.families.contains(&Family::V6);
+        Host {
+            name,
+            namespace,
+            address: self.subnet.v4(number),
+            address6: has_ipv6.then(|| self.subnet.v6(number)),
+        }
     }
 }
 

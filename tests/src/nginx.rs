@@ -1,10 +1,11 @@
 //! nginx as a task: one process on one port of one host, with its own configuration, that says who
-//! it is at `/` and `/id` and serves a large file at `/blob`.
+//! it is at `/` and `/id`, who asks at `/from`, and serves a large file at `/blob`.
 
 use std::path::Path;
 
 use crate::eventually::{eventually, expect};
 use crate::fabric::{Fabric, Host};
+use crate::peers::MANY_FILES;
 use crate::process::Background;
 
 /// A running nginx. It ends when it is dropped.
@@ -27,10 +28,17 @@ impl Nginx {
         let folder = fabric.scratch().join(&name);
         std::fs::create_dir_all(&folder).expect("the scratch folder is writable");
         let file = folder.join("nginx.conf");
-        let text = configuration(&id, port, &folder, &fabric.scratch().join("blob"));
+        let text = configuration(
+            &id,
+            &listen(host, port),
+            &folder,
+            &fabric.scratch().join("blob"),
+        );
         std::fs::write(&file, text).expect("the scratch folder is writable");
-        let mut command = host.namespace.command("nginx");
+        let mut command = host.namespace.command("prlimit");
         command
+            .arg(MANY_FILES)
+            .arg("nginx")
             .arg("-e")
             .arg("stderr")
             .arg("-p")
@@ -53,8 +61,15 @@ impl Nginx {
     }
 }
 
+/// On every address, so that a VIP on loopback is served too.
+fn listen(host: &Host, port: u16) -> String {
+    let v6 = format!(" listen [::]:{port} backlog=4096;");
+    let v6 = if host.address6.is_some() { &v6 } else { "" };
+    format!("listen {port} backlog=4096;{v6}")
+}
+
 /// One process without workers, so that ending it ends everything.
-fn configuration(id: &str, port: u16, folder: &Path, blob: &Path) -> String {
+fn configuration(id: &str, listen: &str, folder: &Path, blob: &Path) -> String {
     let (folder, blob) = (folder.display(), blob.display());
     format!(
         r#"daemon off;
@@ -62,8 +77,7 @@ master_process off;
 user root;
 pid {folder}/nginx.pid;
 error_log stderr warn;
-events {{ worker_connections 8192; }}
-worker_rlimit_nofile 16384;
+events {{ worker_connections 16384; }}
 http {{
     access_log off;
     default_type text/plain;
@@ -76,10 +90,11 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen {port} backlog=4096;
+        {listen}
         add_header X-Responder "{id}" always;
         location = / {{ return 200 "{id}\n"; }}
         location = /id {{ return 200 "{id}\n"; }}
+        location = /from {{ return 200 "$remote_addr\n"; }}
         location = /blob {{ alias {blob}; }}
     }}
 }}

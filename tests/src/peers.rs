@@ -2,6 +2,7 @@
 //! file of the transfer scenarios.
 
 use std::io::{BufWriter, Write};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -10,6 +11,9 @@ use crate::fabric::{Fabric, Host};
 use crate::load::Report;
 use crate::process::{self, Background};
 use crate::programs;
+
+/// Raises the limit of open files of a program that has many connections.
+pub(crate) const MANY_FILES: &str = "--nofile=20000:20000";
 
 /// A running server of this crate.
 #[derive(Debug)]
@@ -38,16 +42,55 @@ pub fn receiver(fabric: &Fabric, host: &Host, port: u16) -> Peer {
     start(fabric, host, "receiver", "tcp", port)
 }
 
-/// It listens on the host's own address, so that its answers have the right source.
+/// It listens on the host's own addresses, so that its answers have the right source.
 fn start(fabric: &Fabric, host: &Host, program: &str, protocol: &str, port: u16) -> Peer {
+    start_at(fabric, host, program, protocol, &host.addresses(), port)
+}
+
+/// A line echo server of `host` on these of its addresses.
+#[must_use]
+pub fn tcp_echo_at(fabric: &Fabric, host: &Host, addresses: &[IpAddr], port: u16) -> Peer {
+    start_at(fabric, host, "tcp-echo", "tcp", addresses, port)
+}
+
+/// A datagram echo server of `host` on these of its addresses.
+#[must_use]
+pub fn udp_echo_at(fabric: &Fabric, host: &Host, addresses: &[IpAddr], port: u16) -> Peer {
+    start_at(fabric, host, "udp-echo", "udp", addresses, port)
+}
+
+/// A server for uploads of `host` on these of its addresses.
+#[must_use]
+pub fn receiver_at(fabric: &Fabric, host: &Host, addresses: &[IpAddr], port: u16) -> Peer {
+    start_at(fabric, host, "receiver", "tcp", addresses, port)
+}
+
+/// A server of server-sent events of `host` on these of its addresses.
+#[must_use]
+pub fn event_stream_at(fabric: &Fabric, host: &Host, addresses: &[IpAddr], port: u16) -> Peer {
+    start_at(fabric, host, "event-stream", "tcp", addresses, port)
+}
+
+fn start_at(
+    fabric: &Fabric,
+    host: &Host,
+    program: &str,
+    protocol: &str,
+    addresses: &[IpAddr],
+    port: u16,
+) -> Peer {
     let id = format!("{}:{port}", host.name);
     let name = format!("{program}-{}-{port}", host.name);
     let mut command = host.namespace.command(programs::own(program));
-    command.args(["--listen", &format!("{}:{port}", host.address), "--id", &id]);
+    command.args(["--id", &id]);
+    for &address in addresses {
+        command.args(["--listen", &SocketAddr::from((address, port)).to_string()]);
+    }
     let mut process = Background::start(&name, command, &fabric.logs());
+    let wanted = addresses.len();
     eventually(&name, || {
         process.check_alive()?;
-        expect(host.namespace.is_listening(protocol, port), || {
+        expect(host.namespace.listeners(protocol, port) >= wanted, || {
             format!("port {port} is closed")
         })
     });
@@ -72,7 +115,8 @@ pub fn load(host: &Host, words: &str) -> Report {
 }
 
 fn load_command(host: &Host, words: &str) -> Command {
-    let mut command = host.namespace.command(programs::own("load"));
+    let mut command = host.namespace.command("prlimit");
+    command.arg(MANY_FILES).arg(programs::own("load"));
     command.args(words.split_whitespace());
     command
 }

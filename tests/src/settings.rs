@@ -4,6 +4,14 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use crate::addressing::{Family, Subnet};
+use crate::fabric::VIADUCT_NUMBER;
+use crate::far::ROUTER;
+use crate::two_arm;
+
+/// Number of the source address towards backends in `nat` mode.
+pub const NAT_NUMBER: u8 = 3;
+
 const BASE: &str = r#"
 [workers]
 cores = [1]
@@ -83,37 +91,77 @@ impl Settings {
         self.set("workers.cores", cores.to_vec())
     }
 
-    /// Another driver and interface for the port; it joins no bridge.
+    /// Both families on the first port, and a source address of each.
     #[must_use]
-    pub(crate) fn driver(self, driver: &str, interface: &str) -> Self {
-        let mut settings = self.without_bridge();
-        let port = settings.first_port();
-        port.insert("driver".into(), driver.into());
-        port.insert("interface".into(), interface.into());
-        settings
+    pub fn dual_stack(self) -> Self {
+        self.port(0, "address", both(Subnet::FABRIC, VIADUCT_NUMBER, true))
+            .set("nat.addresses", both(Subnet::FABRIC, NAT_NUMBER, false))
     }
 
-    /// Leaves the kernel's side of the port to the test: it joins no bridge.
+    /// The routers of [`crate::far`] as gateway of the first port, in these families.
+    #[must_use]
+    pub fn far_gateway(self, families: &[Family]) -> Self {
+        let gateways = families
+            .iter()
+            .map(|&family| Subnet::FABRIC.at(family, ROUTER));
+        let gateways: Vec<String> = gateways.map(|gateway| gateway.to_string()).collect();
+        self.port(0, "gateway", gateways)
+    }
+
+    /// A second port, on the bridge of [`crate::two_arm`].
+    ///
+    /// # Panics
+    /// Never: there is a first one.
+    #[must_use]
+    pub fn second_port(mut self) -> Self {
+        let ports = self.ports();
+        let mut port = ports[0].clone();
+        let table = port.as_table_mut().expect("a port is a table");
+        table.insert("name".into(), "second".into());
+        table.insert("interface".into(), two_arm::TAP.into());
+        table.insert("bridge".into(), two_arm::BRIDGE.into());
+        table.insert(
+            "address".into(),
+            both(Subnet::SECOND, VIADUCT_NUMBER, true).into(),
+        );
+        ports.push(port);
+        self
+    }
+
+    /// Sets a key of the port with this index.
+    ///
+    /// # Panics
+    /// There is no such port: a mistake in the test.
+    #[must_use]
+    pub fn port(mut self, index: usize, key: &str, value: impl Into<Value>) -> Self {
+        let port = self.ports()[index]
+            .as_table_mut()
+            .expect("a port is a table");
+        port.insert(key.into(), value.into());
+        self
+    }
+
+    fn ports(&mut self) -> &mut Vec<Value> {
+        let ports = self.table.get_mut("ports").and_then(Value::as_array_mut);
+        ports.expect("the base configuration has ports")
+    }
+
+    /// Another driver and interface for the first port; it joins no bridge.
+    #[must_use]
+    pub(crate) fn attached_by(self, driver: &str, interface: &str) -> Self {
+        let settings = self.port(0, "driver", driver);
+        settings.port(0, "interface", interface).without_bridge()
+    }
+
+    /// Leaves the kernel's side of the first port to the test: it joins no bridge.
+    ///
+    /// # Panics
+    /// Never: there is a first one.
     #[must_use]
     pub fn without_bridge(mut self) -> Self {
-        self.first_port().remove("bridge");
+        let port = self.ports()[0].as_table_mut();
+        port.expect("a port is a table").remove("bridge");
         self
-    }
-
-    /// Gives the port this address, MTU and gateway.
-    #[must_use]
-    pub fn port(mut self, address: &str, mtu: i64, gateway: &str) -> Self {
-        let port = self.first_port();
-        port.insert("address".into(), address.into());
-        port.insert("mtu".into(), mtu.into());
-        port.insert("gateway".into(), gateway.into());
-        self
-    }
-
-    fn first_port(&mut self) -> &mut Table {
-        let ports = self.table.get_mut("ports").and_then(Value::as_array_mut);
-        let port = ports.and_then(|ports| ports.first_mut()?.as_table_mut());
-        port.expect("the base has a port, and nothing takes it away")
     }
 
     /// Sets a key, e.g. `sources.marathon.timeout`.
@@ -146,13 +194,38 @@ impl Settings {
     }
 }
 
+/// An address in each family, with or without its subnet's length.
+fn both(subnet: Subnet, number: u8, with_length: bool) -> Vec<String> {
+    let address = |family| {
+        if with_length {
+            subnet.interface(family, number)
+        } else {
+            subnet.at(family, number).to_string()
+        }
+    };
+    Family::ALL.map(address).to_vec()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn ports_get_both_families_and_company() {
+        let settings = Settings::default().dual_stack().second_port();
+        let settings = settings.far_gateway(&Family::ALL);
+        let table: Table = settings.text().parse().expect("TOML");
+        let ports = table["ports"].as_array().expect("ports");
+        assert_eq!(ports[0]["address"][1].as_str(), Some("fd00:99::2/64"));
+        assert_eq!(ports[0]["gateway"][0].as_str(), Some("10.99.0.5"));
+        assert_eq!(ports[1]["address"][0].as_str(), Some("10.99.1.2/24"));
+        assert_eq!(ports[1]["interface"].as_str(), Some("dtap1"));
+        assert_eq!(table["nat"]["addresses"][1].as_str(), Some("fd00:99::3"));
+    }
+
+    #[test]
     fn the_port_can_be_another() {
-        let text = Settings::default().driver("af_xdp", "vdport").text();
+        let text = Settings::default().attached_by("af_xdp", "vdport").text();
         let table: Table = text.parse().expect("TOML");
         let port = &table["ports"][0];
         assert_eq!(port["driver"].as_str(), Some("af_xdp"));

@@ -1,6 +1,7 @@
 //! Viaduct as a process in the fabric's namespace, and the three ways to look into it: probes and
 //! metrics over HTTP, and its own command line.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -202,6 +203,58 @@ impl Viaduct {
                 Ok(service.clone())
             },
         )
+    }
+
+    /// Waits until the service at this address has so many backends that take new flows, and
+    /// returns it.
+    ///
+    /// # Panics
+    /// It has not in time.
+    pub fn wait_for_service(&self, at: SocketAddr, protocol: &str, count: usize) -> Service {
+        let (address, port) = (at.ip().to_string(), at.port());
+        let is_it = |s: &&Service| s.address == address && s.port == port && s.protocol == protocol;
+        eventually(&format!("{count} backends of {at}/{protocol}"), || {
+            let services = self.services()?;
+            let service = services.iter().find(is_it);
+            let service = service.ok_or_else(|| format!("no such service: {services:?}"))?;
+            let ready = service.backends.iter().filter(|b| b.weight > 0).count();
+            expect(ready == count, || format!("{service:?}"))?;
+            Ok(service.clone())
+        })
+    }
+
+    /// Waits until this backend of the service at `at` takes new flows.
+    ///
+    /// # Panics
+    /// It does not in time.
+    pub fn wait_for_backend(&self, at: SocketAddr, protocol: &str, backend: SocketAddr) {
+        let (address, port, backend) = (at.ip().to_string(), at.port(), backend.to_string());
+        eventually(&format!("backend {backend} of {at}/{protocol}"), || {
+            let services = self.services()?;
+            let found = services.iter().any(|s| {
+                let is_it = s.address == address && s.port == port && s.protocol == protocol;
+                is_it
+                    && s.backends
+                        .iter()
+                        .any(|b| b.address == backend && b.weight > 0)
+            });
+            expect(found, || format!("{services:?}"))
+        });
+    }
+
+    /// Flows that the backends of the service at this address have now.
+    ///
+    /// # Panics
+    /// There is no such service, or no list.
+    #[must_use]
+    pub fn active_flows(&self, at: SocketAddr, protocol: &str) -> u64 {
+        let services = self.services().unwrap_or_else(|reason| panic!("{reason}"));
+        let address = at.ip().to_string();
+        let service = services
+            .iter()
+            .find(|s| s.address == address && s.port == at.port() && s.protocol == protocol);
+        let service = service.unwrap_or_else(|| panic!("no {at}/{protocol}: {services:?}"));
+        service.backends.iter().map(|b| b.flows_active).sum()
     }
 
     /// Its log so far.

@@ -39,6 +39,12 @@ struct Arguments {
     /// Longest wait for a connection and for an answer.
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     timeout: Duration,
+    /// Nobody asks a second time before everybody has asked once.
+    #[arg(long)]
+    together: bool,
+    /// Least length of a line or datagram.
+    #[arg(long, default_value_t = 0)]
+    size: usize,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -56,6 +62,8 @@ async fn main() -> Result<()> {
         one_shot: arguments.one_shot,
         interval: arguments.interval,
         timeout: arguments.timeout,
+        together: arguments.together,
+        size: arguments.size,
     })
     .await;
     writeln!(std::io::stdout(), "{}", serde_json::to_string(&report)?)?;

@@ -1,9 +1,8 @@
 //! Takes uploads of any size (`PUT /upload`) and answers `<sha256> <bytes> <id>`.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::State;
@@ -12,27 +11,15 @@ use axum::routing::put;
 use clap::Parser;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
-
-/// A server for uploads that answers their checksum.
-#[derive(Debug, Parser)]
-struct Arguments {
-    /// Where to listen.
-    #[arg(long)]
-    listen: SocketAddr,
-    /// Its id, the last word of every answer.
-    #[arg(long)]
-    id: String,
-}
+use viaduct_tests::server::Server;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let listener = TcpListener::bind(arguments.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", arguments.listen))?;
-    let router = Router::new()
-        .route("/upload", put(upload))
-        .with_state(arguments.id);
+    Server::parse().tcp(serve).await
+}
+
+async fn serve(listener: TcpListener, id: String) -> Result<()> {
+    let router = Router::new().route("/upload", put(upload)).with_state(id);
     Ok(axum::serve(listener, router).await?)
 }
 

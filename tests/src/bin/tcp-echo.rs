@@ -1,32 +1,20 @@
 //! Answers each line on each connection with its id, a space and the line.
 
-use std::net::SocketAddr;
-
 use anyhow::{Context, Result};
 use clap::Parser;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-
-/// A line echo server that says who it is.
-#[derive(Debug, Parser)]
-struct Arguments {
-    /// Where to listen.
-    #[arg(long)]
-    listen: SocketAddr,
-    /// Its id, the first word of every answer.
-    #[arg(long)]
-    id: String,
-}
+use viaduct_tests::server::Server;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let listener = TcpListener::bind(arguments.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", arguments.listen))?;
+    Server::parse().tcp(serve).await
+}
+
+async fn serve(listener: TcpListener, id: String) -> Result<()> {
     loop {
         let (stream, _) = listener.accept().await.context("cannot accept")?;
-        let id = arguments.id.clone();
+        let id = id.clone();
         // A client that goes away is no news.
         tokio::spawn(async move { echo(stream, &id).await });
     }

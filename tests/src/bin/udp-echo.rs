@@ -1,29 +1,17 @@
 //! Answers each datagram with its id, a space and the datagram.
 
-use std::net::SocketAddr;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
 use tokio::net::UdpSocket;
-
-/// A datagram echo server that says who it is.
-#[derive(Debug, Parser)]
-struct Arguments {
-    /// Where to listen.
-    #[arg(long)]
-    listen: SocketAddr,
-    /// Its id, the first word of every answer.
-    #[arg(long)]
-    id: String,
-}
+use viaduct_tests::server::Server;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let socket = UdpSocket::bind(arguments.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", arguments.listen))?;
-    let prefix = format!("{} ", arguments.id);
+    Server::parse().udp(serve).await
+}
+
+async fn serve(socket: UdpSocket, id: String) -> Result<()> {
+    let prefix = format!("{id} ");
     let mut buffer = vec![0; 65536];
     loop {
         // An ICMP error for an earlier answer surfaces here and is no reason to stop.

@@ -2,7 +2,7 @@
 //! answer is the id of who gave it. Errors are I/O errors; `InvalidData` is a wrong answer.
 
 use std::io::{Error, ErrorKind, Result};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UdpSocket};
@@ -11,6 +11,9 @@ use super::Protocol;
 
 /// Longest body of an id.
 const MAX_ID: usize = 4096;
+
+/// Longest answer to a datagram.
+const MAX_DATAGRAM: usize = 65_536;
 
 /// An open connection.
 pub(crate) enum Connection {
@@ -25,7 +28,11 @@ pub(crate) enum Connection {
 impl Connection {
     pub(crate) async fn open(protocol: Protocol, target: SocketAddr) -> Result<Self> {
         if protocol == Protocol::Udp {
-            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+            let any = match target {
+                SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            };
+            let socket = UdpSocket::bind((any, 0)).await?;
             socket.connect(target).await?;
             return Ok(Self::Udp(socket));
         }
@@ -102,7 +109,7 @@ async fn line(stream: &mut BufReader<TcpStream>, token: &str) -> Result<String> 
 /// Skips answers to earlier datagrams, which may come late.
 async fn datagram(socket: &UdpSocket, token: &str) -> Result<String> {
     socket.send(token.as_bytes()).await?;
-    let mut buffer = [0; 2048];
+    let mut buffer = vec![0; MAX_DATAGRAM];
     loop {
         let length = socket.recv(&mut buffer).await?;
         let answer = String::from_utf8_lossy(&buffer[..length]);

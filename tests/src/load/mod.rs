@@ -5,12 +5,13 @@
 mod exchange;
 mod report;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use tokio::sync::Barrier;
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
@@ -49,14 +50,21 @@ pub struct Options {
     pub interval: Duration,
     /// Longest wait for a connection and for an answer.
     pub timeout: Duration,
+    /// Nobody asks a second time before everybody has asked once.
+    pub together: bool,
+    /// Lines and datagrams are made at least this long.
+    pub size: usize,
 }
 
 /// Runs the load on the current thread and says what was seen.
 pub async fn run(options: Options) -> Report {
+    let everybody = Barrier::new(options.connections);
     let run = Rc::new(Run {
+        everybody,
         options,
         started: Instant::now(),
         report: RefCell::new(Report::default()),
+        open: Rc::default(),
     });
     let clients = LocalSet::new();
     for client in 0..run.options.connections {
@@ -71,12 +79,32 @@ pub async fn run(options: Options) -> Report {
 
 struct Run {
     options: Options,
+    everybody: Barrier,
     started: Instant,
     report: RefCell<Report>,
+    /// Connections that are open now.
+    open: Rc<Cell<u64>>,
+}
+
+/// Counts as an open connection while it lives.
+struct Open(Rc<Cell<u64>>);
+
+impl Open {
+    fn new(count: &Rc<Cell<u64>>) -> Self {
+        count.set(count.get() + 1);
+        Self(Rc::clone(count))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 /// A connection and who answered on it last.
 struct Lane {
+    _open: Open,
     connection: Connection,
     responder: Option<String>,
     moved: bool,
@@ -92,9 +120,11 @@ impl Run {
             if request > 0 && !self.options.interval.is_zero() {
                 tokio::time::sleep(self.options.interval).await;
             }
-            let result = self
-                .request(&mut lane, &format!("{client}-{request}"))
-                .await;
+            if request == 1 && self.options.together {
+                self.everybody.wait().await;
+            }
+            let token = self.token(client, request);
+            let result = self.request(&mut lane, &token).await;
             self.report
                 .borrow_mut()
                 .add(self.started.elapsed().as_secs(), &result);
@@ -103,6 +133,12 @@ impl Run {
             }
             self.breathe(&result).await;
         }
+    }
+
+    fn token(&self, client: usize, request: u64) -> String {
+        let token = format!("{client}-{request}-");
+        let padding = self.options.size.saturating_sub(token.len());
+        token + &"x".repeat(padding)
     }
 
     fn is_over(&self) -> bool {
@@ -142,13 +178,21 @@ impl Run {
             Ok(Err(error)) => Err(Failure::from(&error)),
             Ok(Ok(connection)) => {
                 self.report.borrow_mut().connections += 1;
+                let open = Open::new(&self.open);
+                self.note_peak();
                 Ok(Lane {
+                    _open: open,
                     connection,
                     responder: None,
                     moved: false,
                 })
             }
         }
+    }
+
+    fn note_peak(&self) {
+        let mut report = self.report.borrow_mut();
+        report.peak = report.peak.max(self.open.get());
     }
 
     fn note_move(&self, lane: &mut Lane, responder: &str) {

@@ -25,6 +25,8 @@ pub struct Report {
     pub sums: Sums,
     /// Connections that were opened, or UDP sockets.
     pub connections: u64,
+    /// Largest number of connections that were open at once.
+    pub peak: u64,
     /// Connections on which the responder changed.
     pub moved: u64,
     /// Length of the run.
