@@ -17,6 +17,10 @@ require_root() {
     [[ $(id -u) -eq 0 ]] || die "must run as root: it $1. Try: sudo -E $0"
 }
 
+# A Python with what the packet suite's tools need; scripts/setup makes it.
+packet_python=$viaduct_root/target/packets/venv/bin/python3
+export packet_python
+
 # Debian packages: what the build needs, then what the tests and the demo need.
 required_packages() {
     printf '%s\n' build-essential pkg-config clang libclang-dev dpdk libdpdk-dev

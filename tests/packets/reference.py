@@ -5,7 +5,7 @@
 
 Nothing here knows what was to be sent. A field is wrong if scapy, given the rest of the packet,
 would have written another. Packets that are quoted in ICMP errors are cut short: of them only
-the IPv4 header's checksum is computed.
+the IPv4 header's checksum is computed. Fragments are judged one by one, and put together.
 """
 
 import pathlib
@@ -14,10 +14,13 @@ import sys
 import tomllib
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPerror
-from scapy.layers.inet6 import ICMPv6Unknown, IPv6, _ICMPv6
+from scapy.layers.inet6 import ICMPv6Unknown, IPv6, IPv6ExtHdrFragment, _ICMPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import NoPayload, Padding, Raw
 from scapy.utils import rdpcap
+
+# Where tunnels end in the suite (`world.py`).
+GUE_PORT = 6080
 
 # What scapy fills in when it is not given.
 COMPUTED = {IP: ("len", "chksum", "ihl"), IPv6: ("plen",), TCP: ("chksum", "dataofs"), UDP: ("len", "chksum"), ICMP: ("chksum",)}
@@ -29,12 +32,28 @@ def layers(packet):
         packet = packet.payload
 
 
+def may_go_without(datagram):
+    """A UDP checksum of zero is none: over IPv4 (RFC 768), and around a tunnel's packet (RFC 6935)."""
+    return not isinstance(datagram.underlayer, IPv6) or datagram.dport == GUE_PORT
+
+
+def fragment_of(packet):
+    """The IP layer with the headers of a fragment, its datagram's name, and where it starts; or `None`."""
+    if IPv6ExtHdrFragment in packet:
+        part = packet[IPv6ExtHdrFragment]
+        return part, (packet[IPv6].src, packet[IPv6].dst, part.id), part.offset * 8, bool(part.m)
+    if IP in packet and (packet[IP].flags.MF or packet[IP].frag):
+        part = packet[IP]
+        return part, (part.src, part.dst, part.id, part.proto), part.frag * 8, bool(part.flags.MF)
+    return None
+
+
 def computed_fields(layer):
-    """The computed fields of a layer; a UDP checksum of zero over IPv4 is none (RFC 768)."""
+    """The computed fields of a layer."""
     fields = COMPUTED.get(type(layer), ())
     if isinstance(layer, (_ICMPv6, ICMPv6Unknown)) and hasattr(layer, "cksum"):
         fields = ("cksum",)
-    if isinstance(layer, UDP) and layer.chksum == 0 and not isinstance(layer.underlayer, IPv6):
+    if isinstance(layer, UDP) and layer.chksum == 0 and may_go_without(layer):
         fields = ("len",)
     return fields
 
@@ -42,8 +61,9 @@ def computed_fields(layer):
 def again(frame):
     """The frame as scapy writes it, with what it computes left out before."""
     packet = Ether(frame)
+    part = fragment_of(packet)
     for layer in layers(packet):
-        if isinstance(layer, IPerror):
+        if isinstance(layer, IPerror) or part and isinstance(layer, (TCP, UDP)):
             break
         layer.raw_packet_cache = None
         for field in computed_fields(layer):
@@ -83,15 +103,38 @@ def cases(folder):
             yield f"{name}.pcap", case.get("wrong_checksums", False)
 
 
+def wholes(frames):
+    """The datagrams that are complete in fragments, as frames of their own."""
+    parts = {}
+    for packet in map(Ether, frames):
+        found = fragment_of(packet)
+        if found:
+            part, name, start, more = found
+            parts.setdefault(name, (packet, {}))[1][start] = (bytes(part.payload), more)
+    for packet, pieces in parts.values():
+        data, ends = b"", False
+        while not ends and len(data) in pieces:
+            piece, more = pieces[len(data)]
+            data, ends = data + piece, not more
+        if not ends:
+            continue
+        if IPv6ExtHdrFragment in packet:
+            header = IPv6(src=packet[IPv6].src, dst=packet[IPv6].dst, nh=packet[IPv6ExtHdrFragment].nh)
+        else:
+            header = IP(src=packet[IP].src, dst=packet[IP].dst, proto=packet[IP].proto)
+        yield bytes(Ether(src=packet.src, dst=packet.dst) / header / Raw(data))
+
+
 def main():
     suite, dump = map(pathlib.Path, sys.argv[1:])
     judged, wrong = 0, 0
     for name, wrong_checksums in cases(suite):
         if wrong_checksums:
             continue
-        for number, packet in enumerate(rdpcap(str(dump / name)), 1):
+        frames = [bytes(packet) for packet in rdpcap(str(dump / name))]
+        for number, frame in enumerate([*frames, *wholes(frames)], 1):
             judged += 1
-            for problem in problems(bytes(packet)):
+            for problem in problems(frame):
                 wrong += 1
                 print(f"{name}, frame {number}: {problem}")
     print(f"{judged} frames, {wrong} problems")

@@ -3,7 +3,7 @@
 //! ```text
 //!   port.py (stations, packet socket) ── dtap0 ── Viaduct
 //! ```
-//! A case that makes flows has a Viaduct of its own; those that leave nothing behind share one.
+//! A case that leaves something behind has a Viaduct of its own; the others share one.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,11 @@ impl Case {
     fn is_playable(&self, suite: &Suite) -> bool {
         let setup = &suite.setup[&self.setup];
         let steps = self.step.iter().flat_map(Table::keys);
-        let small = |table: &Value| !table["frame"].as_str().is_some_and(|f| f.len() < 2 * 14);
+        // The kernel sends no frame that is shorter than an Ethernet header.
+        let short = |step: &Table| {
+            let frame = step.get("frame").and_then(Value::as_str);
+            frame.is_some_and(|frame| frame.len() < 2 * 14)
+        };
         setup.workers == 1
             && setup.port.len() == 1
             && setup.port[0].vlan.is_none()
@@ -83,14 +87,13 @@ impl Case {
             && steps
                 .into_iter()
                 .all(|key| PLAYABLE.contains(&key.as_str()))
-            && self
-                .step
-                .iter()
-                .all(|step| !step.contains_key("frame") || small(&Value::Table(step.clone())))
+            && !self.step.iter().any(short)
     }
 
-    fn makes_flows(&self) -> bool {
-        self.step.iter().any(|step| step.contains_key("flows_made"))
+    /// True if it leaves something behind: flows, or an address that is somebody else's.
+    fn leaves_traces(&self) -> bool {
+        let conflicts = self.drops().contains_key("address_conflict");
+        conflicts || self.step.iter().any(|step| step.contains_key("flows_made"))
     }
 
     /// Packets dropped, by reason.
@@ -212,11 +215,11 @@ fn play_some(subject: &str, alone: usize) {
     let playable = || suite.case.iter().filter(|case| case.is_playable(&suite));
     for (name, setup) in &suite.setup {
         let here = || playable().filter(|case| case.setup == *name);
-        let together: Vec<_> = here().filter(|case| !case.makes_flows()).collect();
+        let together: Vec<_> = here().filter(|case| !case.leaves_traces()).collect();
         if !together.is_empty() {
             play(subject, setup, &together);
         }
-        for case in here().filter(|case| case.makes_flows()).take(alone) {
+        for case in here().filter(|case| case.leaves_traces()).take(alone) {
             play(subject, setup, &[case]);
         }
     }
