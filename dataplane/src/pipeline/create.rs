@@ -8,6 +8,7 @@ use super::{Pipeline, Transport};
 use crate::Protocol;
 use crate::clock::{TickSpan, Ticks};
 use crate::flow::key::Endpoint;
+use crate::flow::snat::{SnatPorts, Turns};
 use crate::flow::{Flow, FlowIndex, FlowKey};
 use crate::frame::Frame;
 use crate::neighbor::{NeighborRef, Role};
@@ -16,10 +17,10 @@ use crate::verdict::DropReason;
 
 /// What the forwarding table says about a new flow.
 #[derive(Clone, Copy)]
-struct Choice {
-    backend: Backend,
-    mode: Mode,
-    service: ServiceSlot,
+pub(super) struct Choice {
+    pub(super) backend: Backend,
+    pub(super) mode: Mode,
+    pub(super) service: ServiceSlot,
     timeout: TickSpan,
 }
 
@@ -74,7 +75,7 @@ impl<F: Frame> Pipeline<F> {
     }
 
     /// The flow of a mode that translates addresses.
-    fn translate<A: Side>(
+    pub(super) fn translate<A: Side>(
         &mut self,
         packet: &Transport<A>,
         choice: &Choice,
@@ -107,6 +108,22 @@ impl<F: Frame> Pipeline<F> {
         ))
     }
 
+    /// Whose turn it is among the source ports.
+    pub(super) fn source_turns<A: Side>(&self) -> Option<Turns> {
+        A::memory(&self.memories)
+            .snat
+            .as_ref()
+            .map(SnatPorts::turns)
+    }
+
+    /// Undoes what choices since then have done to the order of source ports.
+    pub(super) fn restore_source_turns<A: Side>(&mut self, turns: Option<Turns>) {
+        let ports = A::memory_mut(&mut self.memories).snat.as_mut();
+        if let (Some(ports), Some(turns)) = (ports, turns) {
+            ports.restore(turns);
+        }
+    }
+
     /// True if the backend would answer the client past Viaduct, because they are on one segment:
     /// a backend that is a client of its own service, for one.
     fn is_hairpin<A: Side>(&self, packet: &Transport<A>, backend: A) -> bool {
@@ -134,7 +151,7 @@ impl<F: Frame> Pipeline<F> {
         })
     }
 
-    fn choose<A: Side>(&self, packet: &Transport<A>) -> Result<Choice, Refused> {
+    pub(super) fn choose<A: Side>(&self, packet: &Transport<A>) -> Result<Choice, Refused> {
         let key = packet.key;
         let vip = SocketAddr::new(key.destination.into(), key.destination_port);
         let service = self
@@ -231,7 +248,7 @@ impl<F: Frame> Pipeline<F> {
 }
 
 /// The packet's ends as it arrives.
-fn arriving<A: Side>(packet: &Transport<A>) -> [Endpoint<A>; 2] {
+pub(super) fn arriving<A: Side>(packet: &Transport<A>) -> [Endpoint<A>; 2] {
     let key = packet.key;
     [
         (key.source, key.source_port),
@@ -240,7 +257,7 @@ fn arriving<A: Side>(packet: &Transport<A>) -> [Endpoint<A>; 2] {
 }
 
 /// True for a packet that may be a conversation's first.
-fn starts<A>(packet: &Transport<A>) -> bool {
+pub(super) fn starts<A>(packet: &Transport<A>) -> bool {
     packet.key.protocol == Protocol::Udp || packet.flags.opens()
 }
 

@@ -23,6 +23,7 @@ use crate::dpdk::{
     ThreadError, WorkerIo,
 };
 use crate::flow::hash::Seed;
+use crate::inspect::{Desk, Inspector, desks};
 use crate::network::{Attachment, Interface, Network, Subnet, Tunnels};
 use crate::pipeline::{Parts, Pipeline};
 use crate::table::publication::{Publisher, channel};
@@ -118,6 +119,8 @@ pub struct Dataplane {
     ports: Vec<Port>,
     arguments: Vec<String>,
     memory: Memory,
+    network: Arc<Network>,
+    inspector: Option<Inspector>,
     _eal: Eal,
 }
 
@@ -127,6 +130,15 @@ struct Ready {
     core: usize,
     worker: Worker<WorkerIo>,
     counters: Arc<WorkerCounters>,
+}
+
+impl Ready {
+    fn with_desk(self, desk: Desk) -> Self {
+        Self {
+            worker: self.worker.with_desk(desk),
+            ..self
+        }
+    }
 }
 
 impl Dataplane {
@@ -154,6 +166,9 @@ impl Dataplane {
         let ios = dpdk::build(&eal, &mut ports, settings.worker_cores.len(), &pool)?;
         let network = Arc::new(network(settings, &ports));
         let (tables, workers) = workers(settings, &network, ios, clock.now());
+        let (inspector, desks) = desks(workers.len());
+        let workers = workers.into_iter().zip(desks);
+        let workers: Vec<_> = workers.map(|(ready, desk)| ready.with_desk(desk)).collect();
         let counters = workers
             .iter()
             .map(|ready| Arc::clone(&ready.counters))
@@ -168,6 +183,8 @@ impl Dataplane {
             ports,
             arguments: options.arguments(),
             memory,
+            network,
+            inspector: Some(inspector),
             _eal: eal,
         })
     }
@@ -204,6 +221,17 @@ impl Dataplane {
     #[must_use]
     pub fn eal_arguments(&self) -> &[String] {
         &self.arguments
+    }
+
+    /// Where Viaduct stands in the network.
+    #[must_use]
+    pub fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
+
+    /// The one way to look inside the workers; `None` if somebody has it already.
+    pub fn take_inspector(&mut self) -> Option<Inspector> {
+        self.inspector.take()
     }
 
     /// Where DPDK's memory came from.
