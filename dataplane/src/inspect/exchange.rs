@@ -90,6 +90,13 @@ impl Inspector {
         asked.map(|()| ticket).map_err(|_| Busy(worker))
     }
 
+    /// True if a worker can be asked.
+    #[must_use]
+    pub fn has_room(&self, worker: WorkerId) -> bool {
+        let line = self.lines.get(usize::from(worker.0));
+        line.is_some_and(|line| !line.questions.is_full())
+    }
+
     /// The next answer of a worker, if there is one. Answers that nobody waits for any more come
     /// too, and are freed by being taken.
     #[must_use]
