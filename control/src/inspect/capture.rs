@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use dataplane::clock::TickSpan;
 use dataplane::inspect::{Point, Points, Question, Recording, Sample, Tap, TapOrder};
+use dataplane::worker::WorkerId;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::flows::question;
 use super::pcapng::Pcapng;
 use super::record::Record;
-use super::{InspectError, Inspection};
+use super::{InspectError, Inspection, PATIENCE, POLL};
 
 /// How often samples are looked for while there are none.
 const REST: Duration = Duration::from_millis(5);
@@ -215,6 +216,9 @@ impl Inspection {
             });
             self.post(worker, Question::Watch(Box::new(tap))).await?;
         }
+        for (worker, watched) in self.workers().zip(&recordings) {
+            wait_until_armed(worker, &watched.recording).await?;
+        }
         Ok(Capture {
             inspection: self.clone(),
             recordings,
@@ -229,6 +233,17 @@ impl Inspection {
             _only: only,
         })
     }
+}
+
+/// From here on the worker sees every packet.
+async fn wait_until_armed(worker: WorkerId, recording: &Recording) -> Result<(), InspectError> {
+    let armed = async {
+        while !recording.is_armed() {
+            sleep(POLL).await;
+        }
+    };
+    let waited = timeout(PATIENCE, armed).await;
+    waited.map_err(|_| InspectError::Silent(worker))
 }
 
 impl Capture {

@@ -50,6 +50,8 @@ struct Ring {
     empty: ArrayQueue<Sample>,
     full: ArrayQueue<Sample>,
     lost: Counter,
+    /// The worker records.
+    armed: AtomicBool,
     /// The worker records no more.
     ended: AtomicBool,
     /// Nobody reads any more.
@@ -125,6 +127,7 @@ impl Tap {
             empty,
             full: ArrayQueue::new(samples),
             lost: Counter::default(),
+            armed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         });
@@ -145,6 +148,7 @@ impl Tap {
     /// Starts the clock.
     pub(crate) fn arm(&mut self, now: Ticks) {
         self.until = Some(now.after(self.order.span));
+        self.ring.armed.store(true, Ordering::Relaxed);
     }
 
     /// True if it records no more. Says so to control.
@@ -271,6 +275,12 @@ impl Recording {
         // There are as many places as samples.
         let _ = self.ring.empty.push(sample);
         Some(result)
+    }
+
+    /// True once the worker records: packets that come from then on are seen.
+    #[must_use]
+    pub fn is_armed(&self) -> bool {
+        self.ring.armed.load(Ordering::Relaxed)
     }
 
     /// True if the worker records no more and all samples have been read.
