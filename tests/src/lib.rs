@@ -10,6 +10,7 @@ pub mod dns;
 pub mod eventually;
 pub mod fabric;
 pub mod guardian;
+pub mod inspect;
 pub mod load;
 pub mod marathon;
 pub mod metrics;

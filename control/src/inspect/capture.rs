@@ -250,8 +250,14 @@ impl Capture {
     /// The next piece of the capture; `None` after the last. May be dropped at any time.
     pub async fn next(&mut self) -> Option<Vec<u8>> {
         while !self.ended {
-            let over = self.is_over();
-            if !self.read() || (over && self.output.len() == 0) {
+            // A packet's samples come at once: what is missing of the last packet is there after
+            // a rest.
+            let (over, enough) = (self.is_over(), self.packets == self.limit.packets);
+            if enough {
+                sleep(REST).await;
+            }
+            let more = self.read();
+            if !more || enough || (over && self.output.len() == 0) {
                 self.end();
             }
             if self.output.len() > 0 {
