@@ -96,13 +96,15 @@ impl ServiceLimits {
         usage.admit(&service.policy().limits, workers, now)
     }
 
-    /// What [`Self::admit`] would say now. Nothing is counted.
+    /// What [`Self::admit`] would say now, if a flow of the service had `ended` before. Nothing is
+    /// counted.
     ///
     /// # Errors
     /// As [`Self::admit`].
     pub fn would_admit(
         &self,
         service: &Service,
+        ended: bool,
         workers: usize,
         now: Ticks,
     ) -> Result<(), DropReason> {
@@ -110,6 +112,7 @@ impl ServiceLimits {
         let holder = Some((service.vip(), service.protocol()));
         let known = usage.filter(|usage| usage.holder == holder);
         let mut usage = known.cloned().unwrap_or_default();
+        usage.flows = usage.flows.saturating_sub(u32::from(ended));
         usage.admit(&service.policy().limits, workers, now)
     }
 

@@ -13,7 +13,7 @@ use dataplane::inspect::{
 use dataplane::neighbor::NeighborState;
 use dataplane::verdict::{DropReason, Verdict};
 use dataplane::wire::tcp::TcpFlags;
-use etherparse::{Icmpv4Type, PacketBuilder, icmpv4};
+use etherparse::{Icmpv4Type, PacketBuilder, TcpOptionElement, icmpv4};
 use proptest::prelude::*;
 use rig::{FIRST_PORT, OURS, OWN, Rig, SERVICES, SNAT, THEIRS, VIP, interface};
 
@@ -35,6 +35,12 @@ enum Packet {
         flags: u8,
         hops: u8,
         payload: u16,
+    },
+    /// A SYN with an option.
+    Open {
+        client: u8,
+        port: u16,
+        to: u16,
     },
     /// From the destination of the frame that left so many frames ago, back to its source.
     Answer {
@@ -75,7 +81,8 @@ fn packet() -> impl Strategy<Value = Packet> {
     let flags = prop::sample::select(vec![0x02, 0x10, 0x12, 0x11, 0x04, 0x18]);
     let hops = prop::sample::select(vec![64, 64, 64, 1]);
     let payload = prop::sample::select(vec![0, 0, 100, 1440, 1470]);
-    let to = FIRST_PORT..FIRST_PORT + SERVICES + 1;
+    // The service with limits more often than others.
+    let to = prop_oneof![4 => FIRST_PORT..FIRST_PORT + SERVICES + 1, 1 => Just(FIRST_PORT + 6)];
     let request = (
         0..4u8,
         1..4u16,
@@ -89,6 +96,8 @@ fn packet() -> impl Strategy<Value = Packet> {
         8 => request.prop_map(|(client, port, to, udp, flags, hops, payload)| {
             Packet::Request { client, port, to, udp, flags, hops, payload }
         }),
+        4 => (0..4u8, 1..9u16, to.clone())
+            .prop_map(|(client, port, to)| Packet::Open { client, port, to }),
         4 => (0..6usize, flags).prop_map(|(ago, flags)| Packet::Answer { ago, flags }),
         1 => (0..6usize).prop_map(|ago| Packet::Error { ago }),
         2 => (0..3u8, 0..4u16, any::<bool>(), to)
@@ -150,6 +159,11 @@ fn bytes(packet: &Packet, left: &[Vec<u8>]) -> Option<Vec<u8>> {
                 ..probe
             })
         }
+        Packet::Open {
+            client: number,
+            port,
+            to,
+        } => syn_with_option(client(number, port), (VIP, to))?,
         Packet::Answer { ago, flags } => {
             let ip = Facts::read(before(ago)?, None).ip?;
             let (ports, protocol) = (ip.ports?, Protocol::from_number(ip.protocol?)?);
@@ -216,6 +230,29 @@ fn bytes(packet: &Packet, left: &[Vec<u8>]) -> Option<Vec<u8>> {
     })
 }
 
+/// The headers of a frame.
+fn hex(frame: &[u8]) -> String {
+    let bytes = frame.iter().take(96);
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A TCP SYN that announces a maximum segment size.
+fn syn_with_option(source: SocketAddr, to: (Ipv4Addr, u16)) -> Option<Vec<u8>> {
+    let std::net::IpAddr::V4(from) = source.ip() else {
+        return None;
+    };
+    let mut bytes = Vec::new();
+    PacketBuilder::ethernet2(THEIRS.0, OURS.0)
+        .ipv4(from.octets(), to.0.octets(), 64)
+        .tcp(source.port(), to.1, 7, 1000)
+        .syn()
+        .options(&[TcpOptionElement::MaximumSegmentSize(1460)])
+        .expect("there is room for it")
+        .write(&mut bytes, b"")
+        .expect("a vector takes all");
+    Some(bytes)
+}
+
 fn built(from: [u8; 4], to: [u8; 4], message: Icmpv4Type, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let builder = PacketBuilder::ethernet2(THEIRS.0, OURS.0).ipv4(from, to, 64);
@@ -253,7 +290,13 @@ proptest! {
                         prop_assert_eq!(verdict, fate.verdict, "{:?}: {:#?}", packet, explanation.steps);
                     }
                     if let Some(frame) = fate.left {
-                        prop_assert_eq!(&explanation.frame, &frame, "{:?}: {:#?}", packet, explanation.steps);
+                        let expected = hex(&explanation.frame);
+                        prop_assert!(
+                            explanation.frame == frame,
+                            "{packet:?}: {expected} {}: {:#?}",
+                            hex(&frame),
+                            explanation.steps
+                        );
                         left.push(frame);
                     }
                 }

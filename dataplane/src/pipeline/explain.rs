@@ -125,12 +125,12 @@ impl<F: Frame> Pipeline<F> {
             }
             Way::New => {
                 steps.push(Step::NoFlow);
-                self.new_path(packet, now, steps)
+                self.new_path(packet, None, now, steps)
             }
             Way::Anew(index) => {
                 let flow = *A::memory(&self.memories).flows.get(index);
                 steps.push(Step::Restart(self.passage(&flow, Direction::Forward, now)));
-                self.new_path(packet, now, steps)
+                self.new_path(packet, Some(&flow), now, steps)
             }
             Way::Reset(index) => {
                 let flow = *A::memory(&self.memories).flows.get(index);
@@ -156,9 +156,12 @@ impl<F: Frame> Pipeline<F> {
         }
     }
 
+    /// The path of a flow that is yet to be made, once the flow that is `ending` has gone. That one
+    /// keeps its source port until then, which the new one might have got.
     fn new_path<A: Side>(
         &mut self,
         packet: &Transport<A>,
+        ending: Option<&Flow<A>>,
         now: Ticks,
         steps: &mut Steps,
     ) -> Result<Path<A>, Refused> {
@@ -176,7 +179,7 @@ impl<F: Frame> Pipeline<F> {
         self.push_backend(packet, &choice, steps);
         let route = self.foresee_hop(choice.backend.address.ip(), Role::Infrastructure, now)?;
         let flow = self.foresee_flow(packet, &choice, now, steps)?;
-        self.foresee_room(packet, &choice, &flow, now, steps)?;
+        self.foresee_room(packet, &flow, ending, now, steps)?;
         let backend = Occupant {
             epoch: choice.backend.epoch,
             draining: false,
@@ -252,15 +255,16 @@ impl<F: Frame> Pipeline<F> {
     fn foresee_room<A: Side>(
         &mut self,
         packet: &Transport<A>,
-        choice: &Choice,
         flow: &Flow<A>,
+        ending: Option<&Flow<A>>,
         now: Ticks,
         steps: &mut Steps,
     ) -> Result<(), Refused> {
         let table = self.tables.current();
-        if let Some(service) = table.service(choice.service) {
+        if let Some(service) = table.service(flow.service) {
+            let ended = ending.is_some_and(|ending| ending.service == flow.service);
             self.limits
-                .would_admit(service, self.network.workers, now)?;
+                .would_admit(service, ended, self.network.workers, now)?;
         }
         let opening = if starts(packet) {
             flow.state()
@@ -269,7 +273,7 @@ impl<F: Frame> Pipeline<F> {
         };
         let timeout = |flow: &Flow<A>| flow.timeout(timeouts_of(table, flow));
         let flows = &mut A::memory_mut(&mut self.memories).flows;
-        let room = flows.would_make_room(opening, now, timeout);
+        let room = flows.would_make_room(opening, ending.map(Flow::state), now, timeout);
         if room != Room::Enough {
             steps.push(Step::Room(room));
         }

@@ -62,37 +62,43 @@ impl<A: Address> FlowTable<A> {
         now: Ticks,
         timeout: impl Fn(&Flow<A>) -> TickSpan,
     ) -> Option<(Flow<A>, Evicted)> {
-        let (state, unused_for, why) = self.who_goes(opening)?;
+        let (state, unused_for, why) = self.who_goes(opening, None)?;
         let candidates = self.take_candidates(state, unused_for, now, timeout);
         let goes = first_to_go(&candidates);
         self.link_again(&candidates, goes);
         Some((self.forget(goes?), why))
     }
 
-    /// What [`Self::make_room`] would do now. No flow goes.
+    /// What [`Self::make_room`] would do now, if a flow in state `ending` went before. No flow goes.
     pub fn would_make_room(
         &mut self,
         opening: State,
+        ending: Option<State>,
         now: Ticks,
         timeout: impl Fn(&Flow<A>) -> TickSpan,
     ) -> Room {
-        let Some((state, unused_for, why)) = self.who_goes(opening) else {
+        let Some((state, unused_for, why)) = self.who_goes(opening, ending) else {
             return Room::Enough;
         };
         let candidates = self.take_candidates(state, unused_for, now, timeout);
         self.link_again(&candidates, None);
         match first_to_go(&candidates) {
             Some(_) => Room::After(why),
-            None if self.slab.free.is_empty() => Room::None,
+            None if self.slab.free.is_empty() && ending.is_none() => Room::None,
             None => Room::Enough,
         }
     }
 
     /// Flows of which state one must go, and for how long it must not have been used; `None` if
     /// there is room.
-    fn who_goes(&self, opening: State) -> Option<(State, TickSpan, Evicted)> {
-        let capped = opening == State::Handshake && self.half_open() >= self.half_open_limit;
-        if !capped && !self.slab.free.is_empty() {
+    fn who_goes(
+        &self,
+        opening: State,
+        ending: Option<State>,
+    ) -> Option<(State, TickSpan, Evicted)> {
+        let half_open = self.half_open() - usize::from(ending == Some(State::Handshake));
+        let capped = opening == State::Handshake && half_open >= self.half_open_limit;
+        if !capped && (ending.is_some() || !self.slab.free.is_empty()) {
             return None;
         }
         Some(if self.half_open() > 0 {
