@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 
 use dataplane::Protocol;
 use dataplane::inspect::{
-    FlowEntry, FlowFilter, FlowPage, NeighborPage, PlaceOfFlow, Question, Step,
+    Event, FlowEntry, FlowFilter, FlowPage, NeighborPage, PlaceOfFlow, Point, Question, Step,
 };
 use dataplane::neighbor::NeighborState;
 use dataplane::verdict::{DropReason, Verdict};
@@ -193,6 +193,56 @@ fn an_explanation_tells_the_way() {
         panic!("{explanation:?}");
     };
     assert!(slot < size && address.port() == 8080);
+}
+
+#[test]
+fn frames_that_a_port_refuses_are_known_again() {
+    let mut rig = Rig::new(64);
+    let to_vip = |port| frame(probe(Protocol::Udp, client(0, port), (VIP, FIRST_PORT)));
+    let all_backends: Vec<_> = (1..20).map(to_vip).collect();
+    rig.record(0, &all_backends);
+    for last in 11..14 {
+        rig.answer_arp(Ipv4Addr::new(10, 99, 0, last));
+    }
+    let frames: Vec<_> = (1000..1048).map(to_vip).collect();
+    rig.close_port();
+    let samples = rig.record(0, &frames);
+    let at = |number: u64, point: Point| {
+        let found = samples
+            .iter()
+            .find(|s| s.packet == number && s.point == point);
+        found.unwrap_or_else(|| panic!("packet {number} is not at {point:?}"))
+    };
+    let numbers = samples
+        .iter()
+        .filter(|s| s.point == Point::Rx)
+        .map(|s| s.packet);
+    let numbers: Vec<u64> = numbers.collect();
+    assert_eq!(numbers.len(), frames.len());
+    for (number, frame) in numbers.into_iter().zip(&frames) {
+        assert_eq!(&at(number, Point::Rx).bytes, frame);
+        let dropped = at(number, Point::Drop);
+        assert_eq!(dropped.bytes, at(number, Point::Tx).bytes);
+        let verdict = Event::Verdict(Verdict::Drop(DropReason::TransmitQueue));
+        assert_eq!(dropped.event, verdict);
+    }
+}
+
+#[test]
+fn a_packet_that_waits_is_known_when_it_leaves() {
+    let mut rig = Rig::new(64);
+    let syn = frame(probe(Protocol::Tcp, client(0, 5), (VIP, FIRST_PORT)));
+    let held = rig.record(0, &[syn]);
+    let number = held.iter().find(|s| s.point == Point::Rx).map(|s| s.packet);
+    let released: Vec<_> = (11..14)
+        .flat_map(|last| rig.answer_arp(Ipv4Addr::new(10, 99, 0, last)))
+        .filter(|sample| sample.event == Event::Released)
+        .collect();
+    assert_eq!(released.len(), 1);
+    assert_eq!(
+        (Some(released[0].packet), released[0].point),
+        (number, Point::Tx)
+    );
 }
 
 fn name(step: &Step) -> &'static str {

@@ -95,7 +95,7 @@ pub struct Capture {
 #[derive(Debug)]
 struct Watched {
     recording: Recording,
-    /// Number of the packet that was read last.
+    /// The highest number of a packet that was read.
     packet: u64,
 }
 
@@ -297,12 +297,12 @@ impl Capture {
             let Watched { recording, packet } = watched;
             while output.len() < CHUNK {
                 let read = recording.next(|sample| {
-                    let is_new = sample.packet == 0 || sample.packet != *packet;
+                    let is_new = sample.packet > *packet;
                     if is_new && *packets == limit.packets {
                         return false;
                     }
                     *packets += u64::from(is_new);
-                    *packet = sample.packet;
+                    *packet = sample.packet.max(*packet);
                     output.add(sample, &inspection.record(sample));
                     (output.len() as u64) < limit.bytes
                 });

@@ -17,8 +17,7 @@ pub struct Record {
     pub time_us: u64,
     /// The worker that saw it.
     pub worker: u8,
-    /// Number of the packet among those of its worker: equal at all its points. 0 where it is seen
-    /// at one point only: what has waited, what Viaduct itself has made, what could not be sent.
+    /// Number of the packet among those of its worker, from 1: equal at all its points.
     pub packet: u64,
     /// `rx`, `tx`, `drop` or `punt`.
     pub point: String,

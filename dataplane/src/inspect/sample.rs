@@ -71,8 +71,8 @@ pub enum Event {
 pub struct Sample {
     /// Who saw it.
     pub worker: WorkerId,
-    /// Number of the packet among those that this worker recorded: the samples of one packet
-    /// have the same. 0 for packets that are seen at one point only.
+    /// Number of the packet among those that this worker recorded, from 1: the samples of one
+    /// packet have the same.
     pub packet: u64,
     /// When its burst came, or was made.
     pub time: SystemTime,

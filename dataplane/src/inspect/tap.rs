@@ -30,6 +30,10 @@ const MEMORY: usize = 8 << 20;
 const FEWEST: usize = 64;
 const MOST: usize = 4096;
 
+/// What is written on recorded frames: this, and the lower bits of their number.
+const RECORDED: u32 = 0x7a9e_0000;
+const NUMBER: u32 = 0xffff;
+
 /// What is to be recorded.
 #[derive(Clone, Debug)]
 pub struct TapOrder {
@@ -71,6 +75,10 @@ pub struct Tap {
     time: SystemTime,
     arrived: Snapshot,
     departing: Snapshot,
+    /// A frame that is met after its burst, or that is no packet of a burst.
+    later: Snapshot,
+    /// Number of the frame that was noted last, if it is recorded.
+    current: Option<u64>,
 }
 
 /// A copy of a frame.
@@ -140,6 +148,8 @@ impl Tap {
             time: SystemTime::UNIX_EPOCH,
             arrived: Snapshot::new(snaplen),
             departing: Snapshot::new(snaplen),
+            later: Snapshot::new(snaplen),
+            current: None,
             order,
         };
         (tap, Recording { ring })
@@ -173,27 +183,47 @@ impl Tap {
     pub(crate) fn arrives(&mut self, frame: &[u8], port: Option<usize>) {
         self.arrived.take(frame, port, &self.order.matcher);
         self.departing.matches = false;
+        self.current = None;
+        self.choose();
     }
 
-    /// Notes the same frame as it leaves by this port. True if it is recorded, either way.
-    pub(crate) fn departs(&mut self, frame: &[u8], port: Option<usize>) -> bool {
+    /// Notes the same frame as it leaves by this port. What it returns is to be written on the
+    /// frame, so that it is known again.
+    pub(crate) fn departs(&mut self, frame: &[u8], port: Option<usize>) -> u32 {
         self.departing.take(frame, port, &self.order.matcher);
-        self.is_wanted()
+        self.choose();
+        let note = |number: u64| RECORDED | number as u32 & NUMBER;
+        self.current.map_or(0, note)
     }
 
-    /// True if the frame that was noted last is recorded.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.left > 0 && (self.arrived.matches || self.departing.matches)
+    /// Gives the frame that was noted last a number, if it matches.
+    fn choose(&mut self) {
+        let matches = self.arrived.matches || self.departing.matches;
+        if self.current.is_none() && matches {
+            self.current = self.next_number();
+        }
+    }
+
+    /// A number for a packet, if it may still be recorded.
+    fn next_number(&mut self) -> Option<u64> {
+        self.left = self.left.checked_sub(1)?;
+        self.number += 1;
+        Some(self.number)
+    }
+
+    /// Number of the recorded packet that has this note: the latest that can be meant.
+    fn recorded(&self, note: u32) -> Option<u64> {
+        let ago = self.number as u32 & NUMBER;
+        let ago = ago.wrapping_sub(note) & NUMBER;
+        let number = self.number.checked_sub(u64::from(ago))?;
+        (note & !NUMBER == RECORDED && number > 0).then_some(number)
     }
 
     /// Records the frame that was noted last, which came to this.
     pub(crate) fn ends(&mut self, verdict: Verdict, passage: Option<Passage>) {
-        if !self.is_wanted() {
+        let Some(number) = self.current else {
             return;
-        }
-        self.left -= 1;
-        self.number += 1;
-        let number = self.number;
+        };
         let event = Event::Verdict(verdict);
         self.record(Point::Rx, number, event, passage);
         match verdict {
@@ -210,36 +240,39 @@ impl Tap {
         }
     }
 
-    /// Records a frame that is seen at this point only, if it is `known` to match or does.
+    /// Records a frame at a later point, if its `note` says that it is recorded, or it matches.
     pub(crate) fn sees(
         &mut self,
         point: Point,
         frame: &[u8],
         port: Option<usize>,
         event: Event,
-        known: bool,
+        note: u32,
     ) {
-        self.departing.take(frame, port, &self.order.matcher);
-        if self.left == 0 || !(known || self.departing.matches) {
-            return;
+        self.later.take(frame, port, &self.order.matcher);
+        let known = self.recorded(note);
+        let new = known.is_none() && self.later.matches;
+        let number = if new { self.next_number() } else { known };
+        if let Some(number) = number {
+            self.record_from(&self.later, point, number, event, None);
         }
-        if !known {
-            self.left -= 1;
-        }
-        self.record_from(point, 0, event, None, false);
     }
 
     fn record(&self, point: Point, packet: u64, event: Event, passage: Option<Passage>) {
-        self.record_from(point, packet, event, passage, point != Point::Tx);
+        let from = match point {
+            Point::Tx => &self.departing,
+            Point::Rx | Point::Drop | Point::Punt => &self.arrived,
+        };
+        self.record_from(from, point, packet, event, passage);
     }
 
     fn record_from(
         &self,
+        from: &Snapshot,
         point: Point,
         packet: u64,
         event: Event,
         passage: Option<Passage>,
-        as_it_came: bool,
     ) {
         if !self.order.points.has(point) {
             return;
@@ -247,11 +280,6 @@ impl Tap {
         let Some(mut sample) = self.ring.empty.pop() else {
             self.ring.lost.add(1);
             return;
-        };
-        let from = if as_it_came {
-            &self.arrived
-        } else {
-            &self.departing
         };
         sample.worker = self.worker;
         sample.packet = packet;

@@ -17,9 +17,6 @@ const PLACES: usize = 512;
 /// Neighbors that are copied in a turn.
 const NEIGHBORS: usize = 64;
 
-/// What is written on a frame that is recorded and waits for something, so that it is known again.
-const RECORDED: u32 = 0x7a9e_5eed;
-
 impl<I: Io> Worker<I> {
     /// The same worker, which answers what is asked at this desk.
     #[must_use]
@@ -158,7 +155,8 @@ impl<I: Io> Worker<I> {
         }
     }
 
-    /// Copies a frame as it leaves. One that may yet be dropped is marked.
+    /// Copies a frame as it leaves, and notes on it whether it is recorded: it may have to wait, or be
+    /// dropped yet.
     fn note_departure(&mut self, frame: &mut I::Frame, verdict: Verdict) {
         let interface = match verdict {
             Verdict::Forward(interface)
@@ -173,8 +171,8 @@ impl<I: Io> Worker<I> {
         };
         let port = interface.map(|index| self.pipeline.network().interface(index).port);
         if port.is_some() {
-            let recorded = tap.departs(frame.bytes(), port);
-            frame.set_note(if recorded { RECORDED } else { 0 });
+            let note = tap.departs(frame.bytes(), port);
+            frame.set_note(note);
         }
     }
 
@@ -208,8 +206,12 @@ impl<I: Io> Worker<I> {
     #[cold]
     fn see(&mut self, point: Point, frame: &I::Frame, port: Option<usize>, event: Event) {
         if let Some((_, tap)) = &mut self.watch {
-            let known = event != Event::Originated && frame.note() == RECORDED;
-            tap.sees(point, frame.bytes(), port, event, known);
+            let note = if event == Event::Originated {
+                0
+            } else {
+                frame.note()
+            };
+            tap.sees(point, frame.bytes(), port, event, note);
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use dataplane::Protocol;
 use dataplane::clock::{TickSpan, Ticks};
 use dataplane::counters::WorkerCounters;
+use dataplane::frame::BURST;
 use dataplane::inspect::{
     Event, Explanation, Inspector, Matcher, Point, Points, Question, Recording, Sample, Tap,
     TapOrder, desks,
@@ -267,14 +268,7 @@ impl Rig {
 
     /// What becomes of a frame that comes to this worker.
     pub(crate) fn send(&mut self, worker: usize, frame: &[u8]) -> Fate {
-        let arriving = MemoryFrame::new(frame);
-        self.wire.borrow_mut().arriving[worker][0].push_back(arriving);
-        self.workers[worker].turn(self.now);
-        let mut samples = Vec::new();
-        while self.recordings[worker]
-            .next(|sample| samples.push(Sample::clone(sample)))
-            .is_some()
-        {}
+        let samples = self.record(worker, &[frame.to_vec()]);
         let arrived = samples.iter().find(|sample| sample.point == Point::Rx);
         let arrived = arrived.expect("every packet is recorded");
         assert_eq!(arrived.bytes, frame);
@@ -297,8 +291,30 @@ impl Rig {
         Fate { verdict, left }
     }
 
-    /// Answers ARP for an address, to one worker, which tells the other.
-    pub(crate) fn answer_arp(&mut self, address: Ipv4Addr) {
+    /// From now on the port takes no frames.
+    pub(crate) fn close_port(&mut self) {
+        self.wire.borrow_mut().transmit_limit = 0;
+    }
+
+    /// What is recorded when frames come to this worker.
+    pub(crate) fn record(&mut self, worker: usize, frames: &[Vec<u8>]) -> Vec<Sample> {
+        let arriving = frames.iter().map(|frame| MemoryFrame::new(frame));
+        self.wire.borrow_mut().arriving[worker][0].extend(arriving);
+        // A turn takes a burst.
+        for _ in 0..frames.len().div_ceil(BURST) {
+            self.workers[worker].turn(self.now);
+        }
+        let mut samples = Vec::new();
+        let recording = &mut self.recordings[worker];
+        while recording
+            .next(|sample| samples.push(Sample::clone(sample)))
+            .is_some()
+        {}
+        samples
+    }
+
+    /// Answers ARP for an address, to one worker, which tells the other. What the first records.
+    pub(crate) fn answer_arp(&mut self, address: Ipv4Addr) -> Vec<Sample> {
         let reply = ArpPacket {
             operation: ArpOperation::Reply,
             sender_mac: THEIRS,
@@ -315,8 +331,9 @@ impl Rig {
             ETHERTYPE_ARP
         ));
         bytes.extend(reply.to_bytes());
-        self.wire.borrow_mut().arriving[0][0].push_back(MemoryFrame::new(&bytes));
+        let samples = self.record(0, &[bytes]);
         self.rest();
+        samples
     }
 
     /// Everything that is counted, except turns.
