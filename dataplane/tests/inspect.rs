@@ -197,7 +197,7 @@ fn an_explanation_tells_the_way() {
 
 #[test]
 fn frames_that_a_port_refuses_are_known_again() {
-    let mut rig = Rig::new(64);
+    let mut rig = Rig::new(256);
     let to_vip = |port| frame(probe(Protocol::Udp, client(0, port), (VIP, FIRST_PORT)));
     let all_backends: Vec<_> = (1..20).map(to_vip).collect();
     rig.record(0, &all_backends);
