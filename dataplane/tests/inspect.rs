@@ -16,7 +16,7 @@ use dataplane::neighbor::NeighborState;
 use dataplane::verdict::{DropReason, Verdict};
 use packets::{Packet, bytes, client, frame, packet, probe};
 use proptest::prelude::*;
-use rig::{FIRST_PORT, Rig, THEIRS, VIP};
+use rig::{FIRST_PORT, Rig, THEIRS, VIP, station_v6};
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -52,8 +52,10 @@ proptest! {
             match action {
                 Action::Pass(ticks) => rig.pass(ticks),
                 Action::ChangeTable => rig.change_table(),
-                Action::Resolve(last) => {
-                    rig.answer_arp(Ipv4Addr::new(10, 99, 0, [1, 11, 12, 13, 100, 101, 12, 11][usize::from(last)]));
+                Action::Resolve(which) => {
+                    let last = [1, 11, 12, 13, 100, 101, 12, 11][usize::from(which)];
+                    rig.answer_arp(Ipv4Addr::new(10, 99, 0, last));
+                    rig.answer_nd(station_v6(last));
                 }
                 Action::Packet(packet, worker) => {
                     let Some(bytes) = bytes(&packet, &left) else { continue };

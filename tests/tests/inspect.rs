@@ -120,6 +120,9 @@ fn refusals_have_their_reasons_and_questions_too() {
     }
     let before = viaduct.metric("viaduct_drops_total", &[("reason", "no_service")]);
     assert!(before.abs() < f64::EPSILON, "an explanation was counted");
+    let over_tcp = stage.fabric.namespace.get("http://127.0.0.1:9100/v1/flows");
+    let answer = over_tcp.expect_err("only the socket shows clients");
+    assert!(answer.contains("404"), "{answer}");
     for (words, code, said) in [
         (
             &["flows", "--state", "open"][..],
@@ -258,6 +261,20 @@ fn captures_end_after_as_many_packets_as_were_asked_for() {
         (3, 3, 6),
         "{packets:#?}"
     );
+}
+
+#[test]
+fn a_running_capture_does_not_keep_viaduct_from_stopping() {
+    let mut stage = Stage::web(1, 1);
+    let mut capture = Capture::start(&stage.viaduct, &stage.fabric, "last", &["tcp"]);
+    stage.viaduct.stop();
+    let status = capture.process.wait(viaduct_tests::eventually::DEADLINE);
+    assert!(
+        status.is_some_and(|status| status.success()),
+        "{}",
+        capture.process.log()
+    );
+    assert!(capture.packets().is_ok_and(|packets| packets.is_empty()));
 }
 
 fn hex(address: &str) -> String {

@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod flows;
 mod neighbors;
+mod pcap;
 mod run;
 #[cfg(test)]
 mod tests;

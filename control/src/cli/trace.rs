@@ -2,12 +2,13 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use super::capture::Bounds;
 use super::client::{self, ClientError};
-use super::{Output, SocketArg, fail};
+use super::{Output, SocketArg, fail, pcap};
 use crate::exit::Exit;
 use crate::inspect::capture::{CaptureRequest, Format, Summary};
 use crate::inspect::record::Record;
@@ -57,8 +58,18 @@ pub(super) struct PacketArgs {
 pub(super) struct FrameArgs {
     /// The frame from its Ethernet destination on, in hexadecimal digits; blanks and colons may be
     /// between them.
-    #[arg(value_name = "HEX", required = true)]
+    #[arg(
+        value_name = "HEX",
+        required_unless_present = "pcap",
+        conflicts_with = "pcap"
+    )]
     frame: Vec<String>,
+    /// Take the frame from this pcap or pcapng file.
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Which packet of the file, from 1.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "pcap")]
+    number: usize,
     #[command(flatten)]
     arrival: Arrival,
 }
@@ -115,8 +126,18 @@ pub(super) fn trace(
             would(&request, &args.arrival, out, err)
         }
         TraceCommand::Frame(args) => {
+            let frame = match &args.pcap {
+                None => args.frame.concat(),
+                Some(file) => match pcap::frame(file, args.number) {
+                    Ok(frame) => frame,
+                    Err(error) => {
+                        writeln!(err, "viaduct: {error}")?;
+                        return Ok(Exit::Usage);
+                    }
+                },
+            };
             let request = TraceRequest {
-                frame: Some(args.frame.concat()),
+                frame: Some(frame),
                 ..args.arrival.request()
             };
             would(&request, &args.arrival, out, err)

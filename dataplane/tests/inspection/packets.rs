@@ -1,6 +1,6 @@
 //! Packets of all kinds that can come in, right and wrong.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use dataplane::Protocol;
 use dataplane::inspect::{Facts, Probe};
@@ -8,7 +8,7 @@ use dataplane::wire::tcp::TcpFlags;
 use etherparse::{Icmpv4Type, PacketBuilder, TcpOptionElement, icmpv4};
 use proptest::prelude::*;
 
-use crate::rig::{FIRST_PORT, OURS, OWN, SERVICES, SNAT, THEIRS, VIP, interface};
+use crate::rig::{FIRST_PORT, OURS, OWN, SERVICES, SNAT, SNAT_V6, THEIRS, VIP, VIP_V6, interface};
 
 pub(crate) fn client(number: u8, port: u16) -> SocketAddr {
     // Two on the segment, the others behind the gateway.
@@ -16,11 +16,18 @@ pub(crate) fn client(number: u8, port: u16) -> SocketAddr {
     SocketAddr::from(([10, network, 0, 100 + number], port))
 }
 
+pub(crate) fn client_v6(number: u8, port: u16) -> SocketAddr {
+    let network = if number < 2 { 0x99 } else { 0x98 };
+    let address = Ipv6Addr::new(0xfd00, network, 0, 0, 0, 0, 0, 100 + u16::from(number));
+    (address, port).into()
+}
+
 /// A packet that comes in.
 #[derive(Clone, Debug)]
 pub(crate) enum Packet {
     /// To a VIP's port, or another of Viaduct's addresses.
     Request {
+        v6: bool,
         client: u8,
         port: u16,
         to: u16,
@@ -69,6 +76,7 @@ pub(crate) fn packet() -> impl Strategy<Value = Packet> {
     // The service with limits more often than others.
     let to = prop_oneof![4 => FIRST_PORT..FIRST_PORT + SERVICES + 1, 1 => Just(FIRST_PORT + 6)];
     let request = (
+        any::<bool>(),
         0..4u8,
         1..4u16,
         to.clone(),
@@ -78,8 +86,8 @@ pub(crate) fn packet() -> impl Strategy<Value = Packet> {
         payload,
     );
     prop_oneof![
-        8 => request.prop_map(|(client, port, to, udp, flags, hops, payload)| {
-            Packet::Request { client, port, to, udp, flags, hops, payload }
+        8 => request.prop_map(|(v6, client, port, to, udp, flags, hops, payload)| {
+            Packet::Request { v6, client, port, to, udp, flags, hops, payload }
         }),
         4 => (0..4u8, 1..9u16, to.clone())
             .prop_map(|(client, port, to)| Packet::Open { client, port, to }),
@@ -92,7 +100,7 @@ pub(crate) fn packet() -> impl Strategy<Value = Packet> {
     ]
 }
 
-pub(crate) fn probe(protocol: Protocol, source: SocketAddr, to: (Ipv4Addr, u16)) -> Probe {
+pub(crate) fn probe(protocol: Protocol, source: SocketAddr, to: impl Into<SocketAddr>) -> Probe {
     Probe {
         protocol,
         source,
@@ -112,6 +120,7 @@ pub(crate) fn bytes(packet: &Packet, left: &[Vec<u8>]) -> Option<Vec<u8>> {
     let before = |ago: usize| left.len().checked_sub(ago + 1).map(|at| &left[at]);
     Some(match *packet {
         Packet::Request {
+            v6,
             client: number,
             port,
             to,
@@ -122,12 +131,16 @@ pub(crate) fn bytes(packet: &Packet, left: &[Vec<u8>]) -> Option<Vec<u8>> {
         } => {
             let protocol = if udp { Protocol::Udp } else { Protocol::Tcp };
             // The last port but one is at another address.
-            let address = if to == FIRST_PORT + SERVICES {
-                SNAT
+            let [v4, v6_address]: [IpAddr; 2] = if to == FIRST_PORT + SERVICES {
+                [SNAT.into(), SNAT_V6.into()]
             } else {
-                VIP
+                [VIP.into(), VIP_V6.into()]
             };
-            let probe = probe(protocol, client(number, port), (address, to));
+            let (source, address) = match v6 {
+                false => (client(number, port), v4),
+                true => (client_v6(number, port), v6_address),
+            };
+            let probe = probe(protocol, source, (address, to));
             frame(Probe {
                 flags: TcpFlags(flags),
                 hops,

@@ -1,7 +1,7 @@
 //! Two workers on plain memory with services in every mode, that are asked and watched.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use dataplane::Protocol;
@@ -25,15 +25,24 @@ use dataplane::wire::MacAddr;
 use dataplane::wire::arp::{ArpOperation, ArpPacket};
 use dataplane::wire::ethernet::{self, ETHERTYPE_ARP};
 use dataplane::worker::{Worker, WorkerId, mailboxes};
+use etherparse::PacketBuilder;
 
 pub(crate) const OURS: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 pub(crate) const THEIRS: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
 pub(crate) const OWN: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
 pub(crate) const SNAT: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 3);
 pub(crate) const VIP: Ipv4Addr = Ipv4Addr::new(11, 0, 0, 1);
+pub(crate) const OWN_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x99, 0, 0, 0, 0, 0, 2);
+pub(crate) const SNAT_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x99, 0, 0, 0, 0, 0, 3);
+pub(crate) const VIP_V6: Ipv6Addr = Ipv6Addr::new(0xfd01, 0xc, 0, 0, 0, 0, 0, 1);
 /// Services are on this port and the next ones, one for each protocol.
 pub(crate) const FIRST_PORT: u16 = 80;
 pub(crate) const SERVICES: u16 = 9;
+
+/// A station of the segment.
+pub(crate) fn station_v6(number: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 0x99, 0, 0, 0, 0, 0, number.into())
+}
 
 pub(crate) fn interface() -> Interface {
     Interface {
@@ -41,6 +50,11 @@ pub(crate) fn interface() -> Interface {
             address: OWN,
             subnet: Subnet::of(OWN, 24),
             gateway: Some(Ipv4Addr::new(10, 99, 0, 1)),
+        }),
+        ipv6: Some(Attachment {
+            address: OWN_V6,
+            subnet: Subnet::of(OWN_V6, 64),
+            gateway: Some(station_v6(1)),
         }),
         ..Interface::new(0, OURS)
     }
@@ -102,29 +116,37 @@ fn policy(number: u16) -> Policy {
 
 /// Service 7 has no backends; of the others, two of three in turn, by `epoch`.
 fn table(epoch: u16) -> Table {
-    let service = |number: u16, protocol: Protocol, slot: u16| {
-        let backend = |n: u16| Backend {
-            slot: BackendSlot(u32::from(slot * 3 + n)),
-            epoch: Epoch(0),
-            address: SocketAddr::from(([10, 99, 0, 11 + n as u8], 8080)),
-            weight: u16::from(epoch % 4 != 3 || n != 1),
+    let service = |number: u16, protocol: Protocol, vip: IpAddr, slot: u16| {
+        let backend = |n: u16| {
+            let last = 11 + n as u8;
+            let address: IpAddr = match vip {
+                IpAddr::V4(_) => Ipv4Addr::new(10, 99, 0, last).into(),
+                IpAddr::V6(_) => station_v6(last).into(),
+            };
+            Backend {
+                slot: BackendSlot(u32::from(slot * 3 + n)),
+                epoch: Epoch(0),
+                address: SocketAddr::new(address, 8080),
+                weight: u16::from(epoch % 4 != 3 || n != 1),
+            }
         };
         let backends = (0..3)
             .filter(|n| number != 7 && *n != epoch % 3)
             .map(backend);
-        let vip = SocketAddr::from((VIP, FIRST_PORT + number));
+        let vip = SocketAddr::new(vip, FIRST_PORT + number);
         let slot = ServiceSlot(slot);
-        Arc::new(Service::new(
-            slot,
-            vip,
-            protocol,
-            policy(number),
-            backends.collect(),
-        ))
+        let (policy, backends) = (policy(number), backends.collect());
+        Arc::new(Service::new(slot, vip, protocol, policy, backends))
     };
-    let tcp = (0..SERVICES).map(|number| service(number, Protocol::Tcp, 2 * number));
-    let udp = (0..SERVICES).map(|number| service(number, Protocol::Udp, 2 * number + 1));
-    let services: Vec<_> = tcp.chain(udp).collect();
+    let mut services = Vec::new();
+    for number in 0..SERVICES {
+        for vip in [VIP.into(), VIP_V6.into()] {
+            for protocol in [Protocol::Tcp, Protocol::Udp] {
+                let slot = services.len() as u16;
+                services.push(service(number, protocol, vip, slot));
+            }
+        }
+    }
     Table::new(&services, &BTreeSet::new())
 }
 
@@ -154,7 +176,7 @@ impl Rig {
             interfaces: vec![interface()],
             snat: SnatAddresses {
                 ipv4: vec![SNAT],
-                ipv6: vec![],
+                ipv6: vec![SNAT_V6],
             },
             workers: WORKERS,
             ..Network::default()
@@ -163,7 +185,7 @@ impl Rig {
         let (tables, readers) = channel(table(0), WORKERS);
         let (inspector, desks) = desks(WORKERS);
         let counters: Vec<_> = (0..WORKERS)
-            .map(|_| Arc::new(WorkerCounters::new(1, 64)))
+            .map(|_| Arc::new(WorkerCounters::new(1, 128)))
             .collect();
         let mailboxes = mailboxes(WORKERS);
         let make = |(number, (reader, desk))| {
@@ -334,6 +356,22 @@ impl Rig {
         let samples = self.record(0, &[bytes]);
         self.rest();
         samples
+    }
+
+    /// Answers a neighbor solicitation for an address, in the same way.
+    pub(crate) fn answer_nd(&mut self, address: Ipv6Addr) {
+        const ADVERTISEMENT: u8 = 136;
+        const SOLICITED_AND_OVERRIDES: u8 = 0x60;
+        let option = [&[2, 1][..], &THEIRS.0].concat();
+        let message = [&address.octets()[..], &option].concat();
+        let mut bytes = Vec::new();
+        PacketBuilder::ethernet2(THEIRS.0, OURS.0)
+            .ipv6(address.octets(), OWN_V6.octets(), 255)
+            .icmpv6_raw(ADVERTISEMENT, 0, [SOLICITED_AND_OVERRIDES, 0, 0, 0])
+            .write(&mut bytes, &message)
+            .expect("a vector takes all");
+        self.record(0, &[bytes]);
+        self.rest();
     }
 
     /// Everything that is counted, except turns.
