@@ -166,8 +166,8 @@ pub(crate) fn bytes(packet: &Packet, left: &[Vec<u8>]) -> Option<Vec<u8>> {
             let quoted = before(ago)?;
             let ip = Facts::read(quoted, None).ip?;
             let [from, to] = [ip.destination, ip.source].map(|address| match address {
-                std::net::IpAddr::V4(address) => address.octets(),
-                std::net::IpAddr::V6(_) => [0; 4],
+                IpAddr::V4(address) => address.octets(),
+                IpAddr::V6(_) => [0; 4],
             });
             let code = icmpv4::DestUnreachableHeader::FragmentationNeeded { next_hop_mtu: 1400 };
             built(
@@ -199,7 +199,7 @@ pub(crate) fn bytes(packet: &Packet, left: &[Vec<u8>]) -> Option<Vec<u8>> {
             client: number,
             own,
         } => {
-            let std::net::IpAddr::V4(from) = client(number, 0).ip() else {
+            let IpAddr::V4(from) = client(number, 0).ip() else {
                 return None;
             };
             let to = if own { OWN } else { Ipv4Addr::new(11, 9, 9, 9) };
@@ -221,7 +221,7 @@ pub(crate) fn bytes(packet: &Packet, left: &[Vec<u8>]) -> Option<Vec<u8>> {
 
 /// A TCP SYN that announces a maximum segment size.
 fn syn_with_option(source: SocketAddr, to: (Ipv4Addr, u16)) -> Option<Vec<u8>> {
-    let std::net::IpAddr::V4(from) = source.ip() else {
+    let IpAddr::V4(from) = source.ip() else {
         return None;
     };
     let mut bytes = Vec::new();
