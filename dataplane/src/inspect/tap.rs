@@ -329,3 +329,6 @@ impl Drop for Recording {
         self.ring.closed.store(true, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;
