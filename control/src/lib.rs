@@ -8,6 +8,7 @@ pub mod desired;
 pub mod dns;
 pub mod exit;
 pub mod host;
+pub mod inspect;
 pub mod metrics;
 pub mod plan;
 pub mod reconcile;

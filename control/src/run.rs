@@ -3,6 +3,7 @@
 //! Sockets are opened first, because what can fail should fail before a packet moves; sources are
 //! started last. On SIGTERM or SIGINT names and API go first, then the workers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::{Config, Driver};
+use crate::inspect::Inspection;
 use crate::metrics::{Metrics, PacketCollector};
 use crate::plan::Planner;
 use crate::reconcile::{Parts, Reconciler};
@@ -33,13 +35,14 @@ pub async fn run(config: Config, eal_arguments: Vec<String>) -> anyhow::Result<(
     let api = api::bind(&config.api.socket, config.api.http).await?;
     let dns = dns::bind(&config.dns.listen, config.vips.zone.as_str()).await?;
     check_taps(&config).await?;
-    let dataplane = Dataplane::start(&settings::dataplane(&config, eal_arguments))?;
+    let mut dataplane = Dataplane::start(&settings::dataplane(&config, eal_arguments))?;
     log_start(&dataplane);
     attach_taps(&config, &dataplane).await?;
 
     let shutdown = CancellationToken::new();
     let dns_counters = dns.counters();
     let (names, dns) = dns.serve(shutdown.clone());
+    let api = with_inspection(api, &mut dataplane, &shutdown);
     let packets = PacketCollector::new(dataplane.ports(), dataplane.counters().to_vec());
     let parts = Parts {
         sources: start_sources(&config, &shutdown)?,
@@ -70,6 +73,25 @@ pub async fn run(config: Config, eal_arguments: Vec<String>) -> anyhow::Result<(
     finish(api, "API").await;
     drop(running);
     result
+}
+
+/// Lets clients of the API look inside the workers.
+fn with_inspection(
+    api: api::Bound,
+    dataplane: &mut Dataplane,
+    shutdown: &CancellationToken,
+) -> api::Bound {
+    let Some(inspector) = dataplane.take_inspector() else {
+        return api;
+    };
+    let ports = dataplane.ports().into_iter().map(|port| port.name);
+    let network = Arc::clone(dataplane.network());
+    api.with_inspection(Inspection::new(
+        inspector,
+        network,
+        ports.collect(),
+        shutdown.clone(),
+    ))
 }
 
 async fn finish(task: JoinHandle<()>, what: &str) {

@@ -19,6 +19,7 @@ pub mod family;
 pub mod flow;
 pub mod fragments;
 pub mod frame;
+pub mod inspect;
 pub mod limits;
 pub mod maglev;
 pub mod neighbor;

@@ -96,6 +96,26 @@ impl ServiceLimits {
         usage.admit(&service.policy().limits, workers, now)
     }
 
+    /// What [`Self::admit`] would say now, if a flow of the service had `ended` before. Nothing is
+    /// counted.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub fn would_admit(
+        &self,
+        service: &Service,
+        ended: bool,
+        workers: usize,
+        now: Ticks,
+    ) -> Result<(), DropReason> {
+        let usage = self.usage.get(usize::from(service.slot().0));
+        let holder = Some((service.vip(), service.protocol()));
+        let known = usage.filter(|usage| usage.holder == holder);
+        let mut usage = known.cloned().unwrap_or_default();
+        usage.flows = usage.flows.saturating_sub(u32::from(ended));
+        usage.admit(&service.policy().limits, workers, now)
+    }
+
     /// Notes that a flow has ended that was admitted for the service at `vip`. A flow of a service
     /// that no longer has the slot does not count for the present one.
     pub fn ended(&mut self, slot: ServiceSlot, vip: SocketAddr, protocol: Protocol) {

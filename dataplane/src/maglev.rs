@@ -122,9 +122,14 @@ impl Maglev {
     /// The backend for a flow with this hash.
     #[must_use]
     pub fn pick(&self, hash: u64) -> BackendIndex {
+        self.slots[self.place(hash)]
+    }
+
+    /// The slot that a hash falls to.
+    #[must_use]
+    pub fn place(&self, hash: u64) -> usize {
         // Multiply-shift maps the hash evenly to the slots, without a division.
-        let slot = ((u128::from(hash) * self.slots.len() as u128) >> 64) as usize;
-        self.slots[slot]
+        ((u128::from(hash) * self.slots.len() as u128) >> 64) as usize
     }
 
     /// The slots, for comparison between hosts.

@@ -138,6 +138,34 @@ mod tests {
         }
     }
 
+    /// Once in the drawing, and nothing else with an underscore, as all but a few labels have.
+    #[test]
+    fn the_drawing_shows_each_reason_once() {
+        let document = include_str!("../../docs/packet-path.md");
+        let drawing = document.split("```").nth(1).expect("there is a drawing");
+        let is_of_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let words: Vec<&str> = drawing.split(|c| !is_of_word(c)).collect();
+        for reason in DropReason::ALL {
+            let label = reason.label();
+            // Words that the drawing also uses as words are only looked for.
+            let count = words.iter().filter(|word| **word == label).count();
+            let once = if label.contains('_') {
+                count == 1
+            } else {
+                count >= 1
+            };
+            assert!(once, "docs/packet-path.md has `{label}` {count} times");
+        }
+        let known = |word: &&&str| {
+            DropReason::ALL
+                .iter()
+                .any(|reason| reason.label() == **word)
+        };
+        let strange = words.iter().filter(|word| word.contains('_'));
+        let strange: Vec<_> = strange.filter(|word| !known(word)).collect();
+        assert!(strange.is_empty(), "docs/packet-path.md draws {strange:?}");
+    }
+
     #[test]
     fn the_documented_table_is_this_one() {
         let document = include_str!("../../docs/drop-reasons.md");

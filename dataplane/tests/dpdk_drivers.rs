@@ -252,6 +252,10 @@ fn the_link_is_the_interfaces() {
         );
         assert!(links().iter().all(|link| !link.up));
         ip("link set right up");
+        // The kernel tells of a carrier when it comes to it.
+        while faults().contains(&Some(LinkFault::NoCarrier)) {
+            thread::yield_now();
+        }
         assert_eq!(faults(), [None, None]);
         ip("link delete left");
         assert_eq!(faults(), [Some(LinkFault::Gone); 2]);

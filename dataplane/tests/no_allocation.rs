@@ -3,7 +3,7 @@
 //! A process of its own, with an allocator that counts what this thread asks of it. The frames lie
 //! in a fixed pool: one that falls instead of being given back frees memory, and is counted too.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use assert_no_alloc::{AllocDisabler, assert_no_alloc, violation_count};
 use dataplane::Protocol;
 use dataplane::clock::{TickSpan, Ticks};
 use dataplane::counters::WorkerCounters;
-use dataplane::frame::{Burst, Frame, Io, RxChecksum};
+use dataplane::frame::{Frame, Io};
 use dataplane::neighbor::{self, Announcements, Claim, NeighborUpdate, Neighbors, Role};
 use dataplane::network::{
     Attachment, Interface, InterfaceIndex, Network, Route, SnatAddresses, Subnet,
@@ -27,114 +27,13 @@ use dataplane::wire::arp::{ArpOperation, ArpPacket};
 use dataplane::wire::ethernet::{self, ETHERTYPE_ARP};
 use dataplane::worker::{Worker, WorkerId, mailboxes};
 use etherparse::PacketBuilder;
+use pool::PoolIo;
+
+#[path = "support/pool.rs"]
+mod pool;
 
 #[global_allocator]
 static ALLOCATOR: AllocDisabler = AllocDisabler;
-
-const SIZE: usize = 256;
-const HEADROOM: usize = 64;
-const POOL: usize = 4096;
-
-/// A frame of the pool.
-struct PoolFrame {
-    buffer: Box<[u8; SIZE]>,
-    start: usize,
-    end: usize,
-    note: u32,
-}
-
-impl Frame for PoolFrame {
-    fn bytes(&self) -> &[u8] {
-        &self.buffer[self.start..self.end]
-    }
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.buffer[self.start..self.end]
-    }
-    fn prepend(&mut self, n: usize) -> bool {
-        let fits = n <= self.start;
-        self.start -= if fits { n } else { 0 };
-        fits
-    }
-    fn trim_front(&mut self, n: usize) {
-        self.start += n;
-    }
-    fn truncate(&mut self, len: usize) {
-        self.end = self.end.min(self.start + len);
-    }
-    fn assign(&mut self, bytes: &[u8]) -> bool {
-        let fits = self.start + bytes.len() <= SIZE;
-        if fits {
-            self.end = self.start + bytes.len();
-            self.bytes_mut().copy_from_slice(bytes);
-        }
-        fits
-    }
-    fn is_contiguous(&self) -> bool {
-        true
-    }
-    fn note(&self) -> u32 {
-        self.note
-    }
-    fn set_note(&mut self, note: u32) {
-        self.note = note;
-    }
-    fn ip_checksum(&self) -> RxChecksum {
-        RxChecksum::Unknown
-    }
-}
-
-/// One port, and an inbox of another worker that swallows what it is given.
-struct PoolIo {
-    free: Vec<PoolFrame>,
-    arriving: VecDeque<PoolFrame>,
-    sent: Vec<PoolFrame>,
-}
-
-impl PoolIo {
-    fn new() -> Self {
-        let frame = || PoolFrame {
-            buffer: Box::new([0; SIZE]),
-            start: HEADROOM,
-            end: HEADROOM,
-            note: 0,
-        };
-        Self {
-            free: (0..POOL).map(|_| frame()).collect(),
-            arriving: VecDeque::with_capacity(POOL),
-            sent: Vec::with_capacity(POOL),
-        }
-    }
-}
-
-impl Io for PoolIo {
-    type Frame = PoolFrame;
-
-    fn ports(&self) -> usize {
-        1
-    }
-    fn workers(&self) -> usize {
-        2
-    }
-    fn receive(&mut self, _: usize, out: &mut Burst<PoolFrame>) {
-        let count = out.remaining_capacity().min(self.arriving.len());
-        out.extend(self.arriving.drain(..count));
-    }
-    fn transmit(&mut self, _: usize, frames: &mut Burst<PoolFrame>) {
-        self.sent.extend(frames.drain(..));
-    }
-    fn receive_handoff(&mut self, _: &mut Burst<PoolFrame>) {}
-    fn hand_off(&mut self, _: usize, frames: &mut Burst<PoolFrame>) {
-        self.free.extend(frames.drain(..));
-    }
-    fn discard(&mut self, frames: &mut Burst<PoolFrame>) {
-        self.free.extend(frames.drain(..));
-    }
-    fn allocate(&mut self) -> Option<PoolFrame> {
-        let mut frame = self.free.pop()?;
-        (frame.start, frame.end) = (HEADROOM, HEADROOM);
-        Some(frame)
-    }
-}
 
 const OURS: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 const THEIRS: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);

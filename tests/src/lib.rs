@@ -15,6 +15,7 @@ pub mod far;
 pub mod flood;
 pub mod forwarding;
 pub mod guardian;
+pub mod inspect;
 pub mod iperf;
 pub mod load;
 pub mod marathon;

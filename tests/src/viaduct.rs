@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -145,13 +145,19 @@ impl Viaduct {
     /// What `viaduct <words>` prints and how it ends; it is told the socket.
     #[must_use]
     pub fn cli(&self, words: &[&str]) -> Output {
+        crate::process::output(&mut self.cli_command(words))
+    }
+
+    /// The command that runs `viaduct <words>`; it is told the socket.
+    #[must_use]
+    pub fn cli_command(&self, words: &[&str]) -> Command {
         let mut command = self.namespace.command(programs::viaduct());
         command
             .args(words)
             .arg("--socket")
             .arg(&self.socket)
             .env("NO_COLOR", "1");
-        crate::process::output(&mut command)
+        command
     }
 
     fn list<T: for<'a> Deserialize<'a>>(&self, words: &[&str]) -> Result<Vec<T>, String> {

@@ -1,10 +1,12 @@
 //! The HTTP API: status for tools, metrics for Prometheus, health for probes. The same routes
-//! are served on a Unix socket and on a TCP address.
+//! are served on a Unix socket and on a TCP address; those that look inside the data plane on the
+//! socket alone.
 //!
 //! [`bind`] opens both, so that what is in the way is an error at start; [`Bound::serve`]
 //! answers from the newest status. The API only reads: nothing here changes what runs.
 
 mod health;
+mod inspect;
 mod routes;
 mod socket;
 #[cfg(test)]
@@ -19,8 +21,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::inspect::Inspection;
 use crate::metrics::Metrics;
 use crate::status::StatusReader;
+pub use inspect::Refused;
 use socket::Socket;
 
 /// How long open requests may go on after shutdown.
@@ -70,6 +74,7 @@ pub enum ApiError {
 pub struct Bound {
     socket: Socket,
     http: TcpListener,
+    inspection: Option<Inspection>,
 }
 
 /// Opens the Unix socket, with mode 0660 and its directory if that is missing, and the TCP
@@ -86,6 +91,7 @@ pub async fn bind(socket: &Path, http: SocketAddr) -> Result<Bound, ApiError> {
     Ok(Bound {
         socket: Socket::bind(socket)?,
         http: listener,
+        inspection: None,
     })
 }
 
@@ -96,6 +102,15 @@ impl Bound {
     /// If the operating system does not tell.
     pub fn http_address(&self) -> io::Result<SocketAddr> {
         self.http.local_addr()
+    }
+
+    /// Lets clients of the Unix socket look inside the data plane, too.
+    #[must_use]
+    pub fn with_inspection(self, inspection: Inspection) -> Self {
+        Self {
+            inspection: Some(inspection),
+            ..self
+        }
     }
 
     /// Answers until `shutdown` is cancelled; the handle completes when the sockets are closed
@@ -109,8 +124,11 @@ impl Bound {
     ) -> JoinHandle<()> {
         let routes = routes::router(status, metrics);
         let done = || shutdown.clone().cancelled_owned();
-        let local =
-            axum::serve(self.socket.listener, routes.clone()).with_graceful_shutdown(done());
+        let local = match self.inspection {
+            Some(inspection) => routes.clone().merge(inspect::router(inspection)),
+            None => routes.clone(),
+        };
+        let local = axum::serve(self.socket.listener, local).with_graceful_shutdown(done());
         let http = axum::serve(self.http, routes).with_graceful_shutdown(done());
         let file = self.socket.file;
         tokio::spawn(async move {

@@ -3,12 +3,17 @@
 //! Commands write results to standard output and everything else to standard error. This is
 //! the edge of the program: the only place where errors become text for people.
 
+mod capture;
 mod check;
 mod client;
 mod config;
+mod flows;
+mod neighbors;
+mod pcap;
 mod run;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod vips;
 
 use std::ffi::OsString;
@@ -50,6 +55,15 @@ enum Command {
     Check(CheckCommand),
     /// List VIPs and their backends, as the running load balancer sees them.
     Vips(VipsArgs),
+    /// List the flows that exist: connections, and UDP conversations.
+    Flows(flows::FlowsArgs),
+    /// List the next hops and their Ethernet addresses, as each worker knows them.
+    Neighbors(neighbors::NeighborsArgs),
+    /// Show what would become of a packet, or what becomes of the next ones.
+    #[command(subcommand)]
+    Trace(trace::TraceCommand),
+    /// Write packets to a pcapng file, with what became of them.
+    Capture(capture::CaptureArgs),
 }
 
 /// `viaduct run`.
@@ -106,6 +120,14 @@ struct VipsArgs {
     socket: PathBuf,
 }
 
+/// Where the running load balancer is.
+#[derive(Debug, clap::Args)]
+struct SocketArg {
+    /// The API socket of the running load balancer.
+    #[arg(long, value_name = "PATH", default_value = Api::DEFAULT_SOCKET)]
+    socket: PathBuf,
+}
+
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Output {
@@ -145,7 +167,17 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ex
         Command::Config(ConfigCommand::Check { file }) => config::check(&file, out, err),
         Command::Check(CheckCommand::Packets(args)) => check::packets(&args, out, err),
         Command::Vips(args) => vips::list(&args, out, err),
+        Command::Flows(args) => flows::list(&args, out, err),
+        Command::Neighbors(args) => neighbors::list(&args, out, err),
+        Command::Trace(command) => trace::trace(&command, out, err),
+        Command::Capture(args) => capture::capture(&args, out, err),
     }
+}
+
+/// Writes why something failed, and returns the exit code that says so.
+fn fail(error: &client::ClientError, err: &mut dyn Write) -> io::Result<Exit> {
+    writeln!(err, "viaduct: {error}")?;
+    Ok(error.exit())
 }
 
 /// Help and version are what was asked for; everything else is wrong usage.

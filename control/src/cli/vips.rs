@@ -11,7 +11,17 @@ use crate::exit::Exit;
 use crate::status::{BackendStatus, ProblemStatus, ServiceStatus};
 
 /// Columns of numbers, which are aligned right.
-const NUMBERS: [&str; 3] = ["WEIGHT", "FLOWS ACTIVE", "FLOWS TOTAL"];
+const NUMBERS: [&str; 9] = [
+    "WEIGHT",
+    "FLOWS ACTIVE",
+    "FLOWS TOTAL",
+    "WORKER",
+    "IDLE",
+    "EXPIRES",
+    "AGE",
+    "WAITING",
+    "USERS",
+];
 
 /// Lists what was asked for.
 pub(super) fn list(args: &VipsArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Exit> {
@@ -100,7 +110,7 @@ pub(super) fn problems_table(problems: &[ProblemStatus]) -> Table {
 }
 
 /// Columns without lines, as wide as their content: for eyes and for `awk`.
-fn new_table(header: &[&str]) -> Table {
+pub(super) fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     let align = |name: &&str| match NUMBERS.contains(name) {

@@ -43,24 +43,24 @@ impl<A: Address> Affinity<A> {
         }
     }
 
-    /// The backend that this client had last, if it came less than `timeout` ago. It counts as
-    /// having come now.
+    /// The backend that this client had last, if it came less than `timeout` ago.
     #[must_use]
     pub fn lookup(
-        &mut self,
+        &self,
         service: ServiceSlot,
         client: A,
         timeout: TickSpan,
         now: Ticks,
     ) -> Option<Occupant> {
-        let entries = self.bucket(service, client).iter_mut().flatten();
+        let entries = self.buckets[self.bucket_of(service, client)]
+            .iter()
+            .flatten();
         let mut its = entries.filter(|entry| entry.is_of(service, client));
         let entry = its.find(|entry| now.since(entry.used) < timeout)?;
-        entry.used = now;
         Some(entry.backend)
     }
 
-    /// Remembers that this client has this backend now.
+    /// Remembers that this client has this backend now. It counts as having come.
     pub fn remember(&mut self, service: ServiceSlot, client: A, backend: Occupant, now: Ticks) {
         let entry = Entry {
             client,
@@ -74,18 +74,19 @@ impl<A: Address> Affinity<A> {
             None => (1, TickSpan(0)),
             Some(entry) => (2, TickSpan(u32::MAX - now.since(entry.used).0)),
         };
-        let places = self.bucket(service, client).iter_mut();
+        let bucket = self.bucket_of(service, client);
+        let places = self.buckets[bucket].iter_mut();
         if let Some(place) = places.min_by_key(|place| rank(place)) {
             *place = Some(entry);
         }
     }
 
-    fn bucket(&mut self, service: ServiceSlot, client: A) -> &mut [Option<Entry<A>>; WAYS] {
+    fn bucket_of(&self, service: ServiceSlot, client: A) -> usize {
         let client = A::mix(client, A::UNSPECIFIED, self.seed);
         let hash = fold(client ^ self.seed.0[0], self.seed.0[1]);
         let hash = fold(hash ^ u64::from(service.0), self.seed.0[0]);
         let mask = self.buckets.len() - 1;
-        &mut self.buckets[hash as usize & mask]
+        hash as usize & mask
     }
 }
 

@@ -69,6 +69,13 @@ pub struct SnatPorts<A> {
     step: u32,
 }
 
+/// The places whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turns {
+    next: u32,
+    spread: u32,
+}
+
 /// What a place must be free for.
 struct Wanted<'t, A> {
     flows: &'t FlowTable<A>,
@@ -129,6 +136,21 @@ impl<A: Address> SnatPorts<A> {
         let home = steering.and_then(|steering| steering.replies(backend, protocol));
         let at_home = home.and_then(|home| self.search(&wanted, HOME, |at| home.come_home(at)));
         at_home.or_else(|| self.search(&wanted, ANY, |_| true))
+    }
+
+    /// Whose turn it is.
+    #[must_use]
+    pub const fn turns(&self) -> Turns {
+        Turns {
+            next: self.next,
+            spread: self.spread,
+        }
+    }
+
+    /// Makes it the turn of those whose turn it was then: for a choice that is not carried out.
+    pub const fn restore(&mut self, turns: Turns) {
+        self.next = turns.next;
+        self.spread = turns.spread;
     }
 
     fn search(

@@ -9,7 +9,7 @@
 
 mod room;
 
-pub use room::Evicted;
+pub use room::{Evicted, Room};
 
 use super::entry::{Direction, Flow, FlowIndex};
 use super::hash::Seed;

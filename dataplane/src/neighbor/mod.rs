@@ -62,7 +62,7 @@ pub use queue::{
     QueueFull, WAITING_ALL, WAITING_EACH, WAITING_FLOOR, WAITING_MINIMUM, WAITING_UNPROVEN,
 };
 pub use request::{CLIENT_REQUESTS_PER_TICK, REQUESTS_PER_TICK, Request};
-pub use table::{NeighborEntry, Neighbors, StaticError};
+pub use table::{Foreseen, NeighborEntry, Neighbors, StaticError};
 
 use crate::network::InterfaceIndex;
 use crate::wire::MacAddr;

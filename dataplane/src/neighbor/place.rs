@@ -118,6 +118,19 @@ impl Places {
         &mut self.places[usize::from(place)]
     }
 
+    /// True if [`Self::add`] may find a place for this role: there is one that nobody has, or that
+    /// nobody uses.
+    pub(super) fn has_room(&self, role: Role) -> bool {
+        let (other, kept) = match role {
+            Role::Infrastructure => (Role::Client, self.clients.kept),
+            Role::Client => (Role::Infrastructure, self.infrastructure.kept),
+        };
+        let count = |role| self.iter().filter(|place| place.role == role).count();
+        let (left, taken) = (CAPACITY - self.places.len(), count(other));
+        let is_free = |of: Role| self.iter().any(|place| place.role == of && place.is_free());
+        left > kept.saturating_sub(taken) || is_free(role) || (taken > kept && is_free(other))
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Place> {
         self.places.iter()
     }

@@ -52,6 +52,19 @@ pub struct NeighborEntry {
     pub users: u32,
 }
 
+/// What would become of a packet for a neighbor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreseen {
+    /// It is sent to this address.
+    Sent(MacAddr),
+    /// It waits, if not too many do, and the neighbor is asked.
+    Waits,
+    /// The neighbor has failed, and it is too early to ask again.
+    Failed,
+    /// There is no place for another neighbor.
+    NoRoom,
+}
+
 /// The neighbors of one worker.
 #[derive(Debug)]
 pub struct Neighbors<F> {
@@ -297,6 +310,38 @@ impl<F> Neighbors<F> {
                 unicast,
             })
         })
+    }
+
+    /// What [`Self::lookup`] and [`Self::wait`] would do now with a packet for this route, and what
+    /// is known of the neighbor. Nobody is asked.
+    #[must_use]
+    pub fn foresee(
+        &self,
+        route: Route,
+        role: Role,
+        now: Ticks,
+    ) -> (Foreseen, Option<NeighborEntry>) {
+        let Some(place) = self.places.find(route) else {
+            let foreseen = match self.places.has_room(role) {
+                true => Foreseen::Waits,
+                false => Foreseen::NoRoom,
+            };
+            return (foreseen, None);
+        };
+        let place = self.places.get(place);
+        let used = place.state.on_use(now).unwrap_or(place.state);
+        let foreseen = match (place.state.mac(), used) {
+            (Some(mac), _) => Foreseen::Sent(mac),
+            (None, State::Incomplete { .. }) => Foreseen::Waits,
+            (None, _) => Foreseen::Failed,
+        };
+        (foreseen, Some(describe(place, now)))
+    }
+
+    /// The route of this neighbor.
+    #[must_use]
+    pub fn route(&self, neighbor: NeighborRef) -> Route {
+        self.places.get(neighbor.0).route
     }
 
     /// Number of packets that wait.

@@ -8,6 +8,7 @@ use super::{Pipeline, Transport};
 use crate::Protocol;
 use crate::clock::{TickSpan, Ticks};
 use crate::flow::key::Endpoint;
+use crate::flow::snat::{SnatPorts, Turns};
 use crate::flow::{Flow, FlowIndex, FlowKey};
 use crate::frame::Frame;
 use crate::neighbor::{NeighborRef, Role};
@@ -20,10 +21,10 @@ const AFFINITY: TickSpan = TickSpan(3000);
 
 /// What the forwarding table says about a new flow.
 #[derive(Clone, Copy)]
-struct Choice {
-    backend: Backend,
-    mode: Mode,
-    service: ServiceSlot,
+pub(super) struct Choice {
+    pub(super) backend: Backend,
+    pub(super) mode: Mode,
+    pub(super) service: ServiceSlot,
     timeout: TickSpan,
     /// The service's clients come back to the same backend.
     remembers_client: bool,
@@ -82,7 +83,7 @@ impl<F: Frame> Pipeline<F> {
     }
 
     /// The flow of a mode that translates addresses.
-    fn translate<A: Side>(
+    pub(super) fn translate<A: Side>(
         &mut self,
         packet: &Transport<A>,
         choice: &Choice,
@@ -115,6 +116,22 @@ impl<F: Frame> Pipeline<F> {
         ))
     }
 
+    /// Whose turn it is among the source ports.
+    pub(super) fn source_turns<A: Side>(&self) -> Option<Turns> {
+        A::memory(&self.memories)
+            .snat
+            .as_ref()
+            .map(SnatPorts::turns)
+    }
+
+    /// Undoes what choices since then have done to the order of source ports.
+    pub(super) fn restore_source_turns<A: Side>(&mut self, turns: Option<Turns>) {
+        let ports = A::memory_mut(&mut self.memories).snat.as_mut();
+        if let (Some(ports), Some(turns)) = (ports, turns) {
+            ports.restore(turns);
+        }
+    }
+
     /// True if the backend would answer the client past Viaduct, because they are on one segment:
     /// a backend that is a client of its own service, for one.
     fn is_hairpin<A: Side>(&self, packet: &Transport<A>, backend: A) -> bool {
@@ -142,7 +159,11 @@ impl<F: Frame> Pipeline<F> {
         })
     }
 
-    fn choose<A: Side>(&mut self, packet: &Transport<A>, now: Ticks) -> Result<Choice, Refused> {
+    pub(super) fn choose<A: Side>(
+        &self,
+        packet: &Transport<A>,
+        now: Ticks,
+    ) -> Result<Choice, Refused> {
         let key = packet.key;
         let vip = SocketAddr::new(key.destination.into(), key.destination_port);
         let service = self
@@ -163,7 +184,7 @@ impl<F: Frame> Pipeline<F> {
         }
         let known = match policy.source_affinity {
             true => {
-                let clients = &mut A::memory_mut(&mut self.memories).clients;
+                let clients = &A::memory(&self.memories).clients;
                 clients.lookup(service.slot(), key.source, AFFINITY, now)
             }
             false => None,
@@ -254,7 +275,7 @@ impl<F: Frame> Pipeline<F> {
 }
 
 /// The packet's ends as it arrives.
-fn arriving<A: Side>(packet: &Transport<A>) -> [Endpoint<A>; 2] {
+pub(super) fn arriving<A: Side>(packet: &Transport<A>) -> [Endpoint<A>; 2] {
     let key = packet.key;
     [
         (key.source, key.source_port),
@@ -263,7 +284,7 @@ fn arriving<A: Side>(packet: &Transport<A>) -> [Endpoint<A>; 2] {
 }
 
 /// True for a packet that may be a conversation's first.
-fn starts<A>(packet: &Transport<A>) -> bool {
+pub(super) fn starts<A>(packet: &Transport<A>) -> bool {
     packet.key.protocol == Protocol::Udp || packet.flags.opens()
 }
 

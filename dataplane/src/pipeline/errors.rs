@@ -12,7 +12,7 @@ use super::leave::Outbound;
 use super::refuse::Refused;
 use super::side::Side;
 use crate::clock::Ticks;
-use crate::flow::{Direction, FlowIndex, FlowKey, Return};
+use crate::flow::{Direction, Flow, FlowIndex, FlowKey, Return};
 use crate::frame::Frame;
 use crate::network::InterfaceIndex;
 use crate::verdict::{DropReason, Verdict};
@@ -37,27 +37,41 @@ impl<F: Frame> Pipeline<F> {
         if self.learn_path_mtu(frame, packet, now) {
             return Ok(self.pass_around(frame, arrived).unwrap_or(Verdict::Absorb));
         }
-        let found = read_quoted(frame.bytes(), packet.layout).and_then(|quoted| {
-            let key = answer_key::<A>(&quoted)?;
-            let flows = &A::memory(&self.memories).flows;
-            let probe = flows.probe(key);
-            let (index, direction) = flows.find(&probe)?;
-            Some((quoted, index, direction, probe.hash()))
-        });
-        let Some((quoted, index, direction, entropy)) = found else {
+        let Some((quoted, index, direction, entropy)) = self.quoted_flow(frame, packet) else {
             let unrelated = || self.unrelated(arrived, packet);
             return self.pass_around(frame, arrived).map_or_else(unrelated, Ok);
         };
-        match A::memory(&self.memories).flows.get(index).returns() {
+        let flow = A::memory(&self.memories).flows.get(index);
+        match flow.returns() {
             Return::ThroughUs => {
-                self.translate_error(frame, packet, &quoted, (index, direction), now)
+                let neighbor = flow.neighbor(direction);
+                let outbound = translate_error(frame, packet, &quoted, flow, direction)?;
+                self.leave(frame, outbound, neighbor, now)
             }
             Return::Direct => self.hand_error_on::<A>(frame, packet.layout, index, entropy, now),
         }
     }
 
+    /// The flow that an error is about, the direction of packets that answer the quoted one, and
+    /// their hash.
+    pub(super) fn quoted_flow<A: Side>(
+        &self,
+        frame: &F,
+        packet: &Packet<A>,
+    ) -> Option<(Quoted, FlowIndex, Direction, u64)> {
+        let quoted = read_quoted(frame.bytes(), packet.layout)?;
+        let flows = &A::memory(&self.memories).flows;
+        let probe = flows.probe(answer_key::<A>(&quoted)?);
+        let (index, direction) = flows.find(&probe)?;
+        Some((quoted, index, direction, probe.hash()))
+    }
+
     /// The worker that looks at the error next; `None` if all have.
-    fn pass_around(&self, frame: &mut F, arrived: Option<InterfaceIndex>) -> Option<Verdict> {
+    pub(super) fn pass_around(
+        &self,
+        frame: &mut F,
+        arrived: Option<InterfaceIndex>,
+    ) -> Option<Verdict> {
         let seen_by = if arrived.is_some() {
             1
         } else {
@@ -73,7 +87,7 @@ impl<F: Frame> Pipeline<F> {
     }
 
     /// An error about a packet that is none of ours may be about one of the host's.
-    fn unrelated<A: Side>(
+    pub(super) fn unrelated<A: Side>(
         &self,
         arrived: Option<InterfaceIndex>,
         packet: &Packet<A>,
@@ -94,14 +108,7 @@ impl<F: Frame> Pipeline<F> {
     /// True if the error is about a packet of a tunnel of ours. What it says of the way's MTU counts
     /// for the packets to come: their senders are told.
     fn learn_path_mtu<A: Side>(&mut self, frame: &F, packet: &Packet<A>, now: Ticks) -> bool {
-        if !self.network.is_own(packet.destination) {
-            return false;
-        }
-        let Some(message) = message(frame.bytes(), packet.layout) else {
-            return false;
-        };
-        let port = self.network.tunnels.gue_port;
-        let Some(tunnel) = QuotedTunnel::read(message, icmp::HEADER_LEN, port) else {
+        let Some((message, tunnel)) = self.quoted_tunnel(frame, packet) else {
             return false;
         };
         if let Some(mtu) = next_hop_mtu(message, tunnel.outer.family()) {
@@ -110,47 +117,21 @@ impl<F: Frame> Pipeline<F> {
         true
     }
 
-    /// Rewrites the error and what it quotes, and sends it the way of this direction.
-    fn translate_error<A: Side>(
-        &mut self,
-        frame: &mut F,
+    /// The packet of a tunnel of ours that an error is about, and the whole message.
+    pub(super) fn quoted_tunnel<'f, A: Side>(
+        &self,
+        frame: &'f F,
         packet: &Packet<A>,
-        quoted: &Quoted,
-        (index, direction): (FlowIndex, Direction),
-        now: Ticks,
-    ) -> Result<Verdict, DropReason> {
-        let flow = A::memory(&self.memories).flows.get(index);
-        let [near, far] = flow.leaving(direction);
-        let neighbor = flow.neighbor(direction);
-        // The end itself may have sent the error; routers keep their own addresses.
-        let is_end = packet.source == flow.key(direction).source;
-        let source = if is_end { near.0 } else { packet.source };
-        let pair = |source: A, destination: A| {
-            AddressPair::new(source.into(), destination.into()).ok_or(DropReason::IcmpUnrelated)
-        };
-        let outside = pair(source, far.0)?;
-        let to = Endpoints {
-            addresses: pair(far.0, near.0)?,
-            source_port: far.1,
-            destination_port: near.1,
-        };
-        let layout = packet.layout;
-        let bytes = frame.bytes_mut();
-        let message = bytes.get_mut(usize::from(layout.transport)..usize::from(layout.end));
-        if !quoted.translate(message.ok_or(DropReason::Truncated)?, &to, outside) {
-            return Err(DropReason::IcmpUnrelated);
+    ) -> Option<(&'f [u8], QuotedTunnel)> {
+        if !self.network.is_own(packet.destination) {
+            return None;
         }
-        let change = packet.source.change_to(source);
-        let change = change.and(packet.destination.change_to(far.0));
-        A::rewrite_header(bytes, usize::from(layout.ip), [source, far.0], change)
-            .ok_or(DropReason::Truncated)?;
-        let outbound = Outbound {
-            ip: usize::from(layout.ip),
-            end: usize::from(layout.end),
-            ethertype: A::ETHERTYPE,
-            neighbor,
-        };
-        self.leave(frame, outbound, now)
+        let message = message(frame.bytes(), packet.layout)?;
+        let port = self.network.tunnels.gue_port;
+        Some((
+            message,
+            QuotedTunnel::read(message, icmp::HEADER_LEN, port)?,
+        ))
     }
 
     /// Hands an error about a direct answer on to the backend that gave it.
@@ -164,11 +145,45 @@ impl<F: Frame> Pipeline<F> {
     ) -> Result<Verdict, DropReason> {
         let outbound = self.deliver::<A>(frame, layout, entropy, index);
         match outbound {
-            Ok(outbound) => self.leave(frame, outbound, now),
+            Ok((outbound, neighbor)) => self.leave(frame, outbound, neighbor, now),
             // About an error nobody is told.
             Err(Refused::Silently(reason) | Refused::Answered(reason, _)) => Err(reason),
         }
     }
+}
+
+/// Rewrites an error and what it quotes, for the way of this direction.
+pub(super) fn translate_error<A: Side, F: Frame>(
+    frame: &mut F,
+    packet: &Packet<A>,
+    quoted: &Quoted,
+    flow: &Flow<A>,
+    direction: Direction,
+) -> Result<Outbound, DropReason> {
+    let [near, far] = flow.leaving(direction);
+    // The end itself may have sent the error; routers keep their own addresses.
+    let is_end = packet.source == flow.key(direction).source;
+    let source = if is_end { near.0 } else { packet.source };
+    let pair = |source: A, destination: A| {
+        AddressPair::new(source.into(), destination.into()).ok_or(DropReason::IcmpUnrelated)
+    };
+    let outside = pair(source, far.0)?;
+    let to = Endpoints {
+        addresses: pair(far.0, near.0)?,
+        source_port: far.1,
+        destination_port: near.1,
+    };
+    let layout = packet.layout;
+    let bytes = frame.bytes_mut();
+    let message = bytes.get_mut(usize::from(layout.transport)..usize::from(layout.end));
+    if !quoted.translate(message.ok_or(DropReason::Truncated)?, &to, outside) {
+        return Err(DropReason::IcmpUnrelated);
+    }
+    let change = packet.source.change_to(source);
+    let change = change.and(packet.destination.change_to(far.0));
+    A::rewrite_header(bytes, usize::from(layout.ip), [source, far.0], change)
+        .ok_or(DropReason::Truncated)?;
+    Ok(Outbound::in_place::<A>(layout))
 }
 
 fn message(bytes: &[u8], layout: Layout) -> Option<&[u8]> {

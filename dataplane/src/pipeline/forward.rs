@@ -14,6 +14,19 @@ use crate::frame::Frame;
 use crate::table::Removal;
 use crate::verdict::{DropReason, Verdict};
 
+/// Which flow a packet goes with.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way {
+    /// With this one.
+    Known(FlowIndex, Direction),
+    /// With one that is yet to be made.
+    New,
+    /// With one that is yet to be made, in place of this one.
+    Anew(FlowIndex),
+    /// With none: its backend is gone, and this one ends.
+    Reset(FlowIndex),
+}
+
 /// What becomes of a packet whose flow is known.
 enum Continue {
     /// It belongs to that flow.
@@ -51,6 +64,27 @@ impl<F: Frame> Pipeline<F> {
         probe: &Probe<A>,
         now: Ticks,
     ) -> Result<(FlowIndex, Direction), Refused> {
+        match self.way_of(packet, probe)? {
+            Way::Known(flow, direction) => Ok((flow, direction)),
+            Way::New => Ok((self.create(packet, now)?, Direction::Forward)),
+            Way::Anew(flow) => {
+                self.end::<A>(flow);
+                Ok((self.create(packet, now)?, Direction::Forward))
+            }
+            Way::Reset(flow) => {
+                self.end::<A>(flow);
+                Err(self.backend_gone(packet))
+            }
+        }
+    }
+
+    /// Which flow a packet goes with. Changes nothing.
+    #[inline]
+    pub(super) fn way_of<A: Side>(
+        &self,
+        packet: &Transport<A>,
+        probe: &Probe<A>,
+    ) -> Result<Way, Refused> {
         if packet.layout.hops <= 1 {
             return Err(Refused::Answered(
                 DropReason::TtlExpired,
@@ -58,23 +92,19 @@ impl<F: Frame> Pipeline<F> {
             ));
         }
         let Some((flow, direction)) = A::memory(&self.memories).flows.find(probe) else {
-            return Ok((self.create(packet, now)?, Direction::Forward));
+            return Ok(Way::New);
         };
-        match self.continues(flow, direction, packet) {
-            Continue::With => Ok((flow, direction)),
-            Continue::Anew => {
-                self.end::<A>(flow);
-                Ok((self.create(packet, now)?, Direction::Forward))
-            }
-            Continue::Reset => {
-                self.end::<A>(flow);
-                let refusal = self.refusal_of(packet.key);
-                Err(Refused::Answered(
-                    DropReason::BackendGone,
-                    Answer::ByPolicy(refusal),
-                ))
-            }
-        }
+        Ok(match self.continues(flow, direction, packet) {
+            Continue::With => Way::Known(flow, direction),
+            Continue::Anew => Way::Anew(flow),
+            Continue::Reset => Way::Reset(flow),
+        })
+    }
+
+    /// Why a packet is refused whose backend is gone.
+    pub(super) fn backend_gone<A: Side>(&self, packet: &Transport<A>) -> Refused {
+        let refusal = self.refusal_of(packet.key);
+        Refused::Answered(DropReason::BackendGone, Answer::ByPolicy(refusal))
     }
 
     #[inline]
@@ -118,33 +148,30 @@ impl<F: Frame> Pipeline<F> {
             self.reopen::<A>(index, now);
         }
         let flow = A::memory(&self.memories).flows.get(index);
-        let outbound = match flow.returns() {
+        let (outbound, neighbor) = match flow.returns() {
             Return::ThroughUs => {
                 let neighbor = flow.neighbor(direction);
                 let (leaving, changes) = (flow.leaving(direction), flow.changes(direction));
                 Self::check_size(packet.layout.packet_len(), self.mtu(neighbor))?;
                 if packet.flags.has_syn() {
-                    self.clamp::<A>(frame, packet, index);
+                    let service = flow.service;
+                    self.clamp::<A>(frame, packet, service);
                 }
                 rewrite(frame.bytes_mut(), packet, leaving, changes)
                     .ok_or(DropReason::Truncated)?;
-                Outbound {
-                    ip: usize::from(packet.layout.ip),
-                    end: usize::from(packet.layout.end),
-                    ethertype: A::ETHERTYPE,
-                    neighbor,
-                }
+                (Outbound::in_place::<A>(packet.layout), neighbor)
             }
             Return::Direct => {
                 if packet.flags.has_syn() {
-                    self.clamp::<A>(frame, packet, index);
+                    let service = flow.service;
+                    self.clamp::<A>(frame, packet, service);
                 }
                 self.deliver::<A>(frame, packet.layout, probe.hash(), index)?
             }
         };
         self.count::<A>(index, direction, packet);
         self.follow(index, direction, packet, now);
-        Ok(self.leave(frame, outbound, now)?)
+        Ok(self.leave(frame, outbound, neighbor, now)?)
     }
 
     /// A SYN on the ports of a closed connection starts a new one with the same backend, which

@@ -94,7 +94,7 @@ impl<F: Frame> Pipeline<F> {
     }
 
     /// The worker at which the fragments of a datagram come together.
-    fn gatherer<A: Side>(&self, packet: &Packet<A>, fragment: Fragment) -> WorkerId {
+    pub(super) fn gatherer<A: Side>(&self, packet: &Packet<A>, fragment: Fragment) -> WorkerId {
         let key = FlowKey {
             source: packet.source,
             destination: packet.destination,
@@ -112,12 +112,7 @@ impl<F: Frame> Pipeline<F> {
         fragment: Fragment,
         now: Ticks,
     ) -> Result<Option<Ports>, DropReason> {
-        let key = FragmentKey {
-            source: packet.source,
-            destination: packet.destination,
-            protocol: A::fragment_protocol(fragment.protocol),
-            id: fragment.id,
-        };
+        let key = datagram_key(packet, fragment);
         let Some(first) = fragment.first else {
             let ports = A::fragments(&mut self.datagrams).lookup(&key, now);
             self.datagrams.held_for = Some(A::held(key));
@@ -142,15 +137,7 @@ impl<F: Frame> Pipeline<F> {
         ports: Ports,
         now: Ticks,
     ) -> Verdict {
-        let first = fragment.first;
-        let transport = Transport {
-            arrived,
-            layout: packet.layout,
-            key: key(packet, fragment, ports),
-            flags: first.map_or(TcpFlags::default(), |segment| segment.flags),
-            acknowledgement: first.map_or(0, |segment| segment.acknowledgement),
-            has_header: first.is_some(),
-        };
+        let transport = transport(arrived, packet, fragment, ports);
         let probe = A::memory(&self.memories).flows.probe(transport.key);
         self.balance(frame, &transport, &probe, now)
     }
@@ -192,7 +179,35 @@ impl<F: Frame> Pipeline<F> {
     }
 }
 
-fn key<A: Side>(packet: &Packet<A>, fragment: Fragment, ports: Ports) -> FlowKey<A> {
+/// What tells the datagram of a fragment from others.
+pub(super) fn datagram_key<A: Side>(packet: &Packet<A>, fragment: Fragment) -> FragmentKey<A> {
+    FragmentKey {
+        source: packet.source,
+        destination: packet.destination,
+        protocol: A::fragment_protocol(fragment.protocol),
+        id: fragment.id,
+    }
+}
+
+/// A fragment whose ports are known, as a packet of its flow.
+pub(super) fn transport<A: Side>(
+    arrived: Option<InterfaceIndex>,
+    packet: &Packet<A>,
+    fragment: Fragment,
+    ports: Ports,
+) -> Transport<A> {
+    let first = fragment.first;
+    Transport {
+        arrived,
+        layout: packet.layout,
+        key: key(packet, fragment, ports),
+        flags: first.map_or(TcpFlags::default(), |segment| segment.flags),
+        acknowledgement: first.map_or(0, |segment| segment.acknowledgement),
+        has_header: first.is_some(),
+    }
+}
+
+pub(super) fn key<A: Side>(packet: &Packet<A>, fragment: Fragment, ports: Ports) -> FlowKey<A> {
     FlowKey {
         source: packet.source,
         destination: packet.destination,

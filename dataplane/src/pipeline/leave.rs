@@ -2,6 +2,7 @@
 
 use super::Pipeline;
 use super::refuse::Refused;
+use super::side::Side;
 use crate::clock::Ticks;
 use crate::frame::Frame;
 use crate::neighbor::{Lookup, NeighborRef};
@@ -9,6 +10,7 @@ use crate::network::Interface;
 use crate::verdict::{DropReason, Verdict};
 use crate::wire::MacAddr;
 use crate::wire::ethernet;
+use crate::wire::packet::Layout;
 
 /// An IP packet that is ready to go.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +21,17 @@ pub(super) struct Outbound {
     pub(super) end: usize,
     /// Its family's number in an Ethernet header.
     pub(super) ethertype: u16,
-    /// Its next hop.
-    pub(super) neighbor: NeighborRef,
+}
+
+impl Outbound {
+    /// A packet that lies where it lay when it came.
+    pub(super) fn in_place<A: Side>(layout: Layout) -> Self {
+        Self {
+            ip: usize::from(layout.ip),
+            end: usize::from(layout.end),
+            ethertype: A::ETHERTYPE,
+        }
+    }
 }
 
 impl<F: Frame> Pipeline<F> {
@@ -48,18 +59,19 @@ impl<F: Frame> Pipeline<F> {
         &mut self,
         frame: &mut F,
         packet: Outbound,
+        neighbor: NeighborRef,
         now: Ticks,
     ) -> Result<Verdict, DropReason> {
-        let index = self.neighbors.interface(packet.neighbor);
+        let index = self.neighbors.interface(neighbor);
         let interface = self.network.interface(index);
-        match self.neighbors.lookup(packet.neighbor, now) {
+        match self.neighbors.lookup(neighbor, now) {
             Lookup::Known(mac) => {
                 put_ethernet(frame, packet, interface, mac)?;
                 Ok(Verdict::Forward(index))
             }
             Lookup::Unresolved => {
                 put_ethernet(frame, packet, interface, MacAddr::ZERO)?;
-                self.held_for = packet.neighbor;
+                self.held_for = neighbor;
                 Ok(Verdict::Hold)
             }
         }
@@ -68,7 +80,7 @@ impl<F: Frame> Pipeline<F> {
 
 /// Gives an IP packet the Ethernet header with which it leaves by `interface`, and cuts padding.
 #[inline]
-fn put_ethernet<F: Frame>(
+pub(super) fn put_ethernet<F: Frame>(
     frame: &mut F,
     packet: Outbound,
     interface: &Interface,

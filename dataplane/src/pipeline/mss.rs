@@ -2,15 +2,14 @@
 
 use super::side::Side;
 use super::{Pipeline, Transport};
-use crate::flow::FlowIndex;
 use crate::frame::Frame;
+use crate::table::ServiceSlot;
 use crate::wire::mss;
 
 impl<F: Frame> Pipeline<F> {
     /// Lowers what a SYN, either way, announces to what the flow's service allows.
-    pub(super) fn clamp<A: Side>(&self, frame: &mut F, packet: &Transport<A>, flow: FlowIndex) {
-        let flow = A::memory(&self.memories).flows.get(flow);
-        let service = self.tables.current().service(flow.service);
+    pub(super) fn clamp<A: Side>(&self, frame: &mut F, packet: &Transport<A>, slot: ServiceSlot) {
+        let service = self.tables.current().service(slot);
         let limit = service.and_then(|service| service.policy().max_segment);
         let layout = packet.layout;
         let (start, end) = (usize::from(layout.transport), usize::from(layout.end));

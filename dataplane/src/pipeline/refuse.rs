@@ -53,13 +53,19 @@ impl From<DropReason> for Refused {
 }
 
 impl Refused {
+    pub(super) const fn reason(self) -> DropReason {
+        match self {
+            Self::Silently(reason) | Self::Answered(reason, _) => reason,
+        }
+    }
+
     pub(super) const fn too_big(mtu: u16) -> Self {
         Self::Answered(DropReason::TooBig, Answer::TooBig(mtu))
     }
 }
 
 /// How many answers may still be sent.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct AnswerBudget {
     resets: Bucket,
     errors: Bucket,

@@ -9,7 +9,6 @@ use super::leave::Outbound;
 use super::refuse::Refused;
 use super::side::Side;
 use crate::frame::Frame;
-use crate::neighbor::NeighborRef;
 use crate::network::{Interface, Network};
 use crate::table::{Mode, Occupant};
 use crate::verdict::DropReason;
@@ -24,14 +23,13 @@ const OUTER_HOPS: u8 = 64;
 impl<F: Frame> Pipeline<F> {
     /// Puts the packet into another one, for this backend.
     pub(super) fn encapsulate<A: Side>(
-        &mut self,
+        &self,
         frame: &mut F,
         layout: Layout,
         entropy: u64,
         backend: &Occupant,
-        neighbor: NeighborRef,
+        interface: &Interface,
     ) -> Result<Outbound, Refused> {
-        let interface = self.network.interface(self.neighbors.interface(neighbor));
         let addresses = entry_and_exit(interface, backend).ok_or(DropReason::NoRoute)?;
         let encapsulation = encapsulation(&self.network, backend.mode);
         let front = overhead(addresses.family(), encapsulation);
@@ -46,13 +44,12 @@ impl<F: Frame> Pipeline<F> {
         if !frame.prepend(front) {
             return Err(DropReason::Headroom.into());
         }
-        self.identification = self.identification.wrapping_add(1);
         let outer = OuterParams {
             addresses,
             encapsulation,
             ttl: OUTER_HOPS,
             dscp: self.network.tunnels.dscp,
-            identification: self.identification,
+            identification: self.next_identification(),
         };
         write_outer(frame.bytes_mut(), &outer, &inner).ok_or(DropReason::TooBig)?;
         Ok(Outbound {
@@ -62,8 +59,12 @@ impl<F: Frame> Pipeline<F> {
                 Family::V4 => ETHERTYPE_IPV4,
                 Family::V6 => ETHERTYPE_IPV6,
             },
-            neighbor,
         })
+    }
+
+    /// ID of the next outer IPv4 header that may be fragmented.
+    pub(super) fn next_identification(&self) -> u16 {
+        self.identification.wrapping_add(1)
     }
 }
 

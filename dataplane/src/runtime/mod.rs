@@ -28,6 +28,7 @@ use crate::dpdk::{
     ThreadError, WorkerIo,
 };
 use crate::flow::steering::ReturnSteering;
+use crate::inspect::{Desk, Inspector, desks};
 use crate::neighbor::{StaticError, own_addresses};
 use crate::network::Network;
 use crate::pipeline::{Parts, Pipeline};
@@ -153,6 +154,8 @@ pub struct Dataplane {
     ports: Vec<Port>,
     arguments: Vec<String>,
     memory: Memory,
+    network: Arc<Network>,
+    inspector: Option<Inspector>,
     _eal: Eal,
 }
 
@@ -163,6 +166,15 @@ struct Ready {
     worker: Worker<WorkerIo>,
     counters: Arc<WorkerCounters>,
     notices: Notices,
+}
+
+impl Ready {
+    fn with_desk(self, desk: Desk) -> Self {
+        Self {
+            worker: self.worker.with_desk(desk),
+            ..self
+        }
+    }
 }
 
 impl Dataplane {
@@ -192,6 +204,9 @@ impl Dataplane {
         network::check_static_neighbors(&network)?;
         let ios = dpdk::build(&eal, &mut ports, settings.worker_cores.len(), &pool)?;
         let (tables, workers) = workers(settings, &network, &ports, ios, clock.now());
+        let (inspector, desks) = desks(workers.len());
+        let workers = workers.into_iter().zip(desks);
+        let workers: Vec<_> = workers.map(|(ready, desk)| ready.with_desk(desk)).collect();
         let counters = workers
             .iter()
             .map(|ready| Arc::clone(&ready.counters))
@@ -209,6 +224,8 @@ impl Dataplane {
             ports,
             arguments: options.arguments(),
             memory,
+            network,
+            inspector: Some(inspector),
             _eal: eal,
         })
     }
@@ -279,6 +296,17 @@ impl Dataplane {
     #[must_use]
     pub fn eal_arguments(&self) -> &[String] {
         &self.arguments
+    }
+
+    /// Where Viaduct stands in the network.
+    #[must_use]
+    pub fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
+
+    /// The one way to look inside the workers; `None` if somebody has it already.
+    pub fn take_inspector(&mut self) -> Option<Inspector> {
+        self.inspector.take()
     }
 
     /// Where DPDK's memory came from.

@@ -93,7 +93,9 @@ fn run(
             backoff.reset();
         } else {
             ready.counters.idle_turns.add(1);
-            backoff.rest();
+            if !ready.worker.is_asked() {
+                backoff.rest();
+            }
         }
     }
     ready.worker.finish();

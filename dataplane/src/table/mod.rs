@@ -151,15 +151,26 @@ impl Service {
     /// The backend for a new flow; `None` if no backend has a weight.
     #[must_use]
     pub fn pick(&self, client: SocketAddr) -> Option<&Backend> {
+        let index = self.maglev.as_ref()?.pick(self.hash(client));
+        Some(&self.backends[usize::from(index)])
+    }
+
+    /// The place of the Maglev table that decides for this client, and the table's size.
+    #[must_use]
+    pub fn place_of(&self, client: SocketAddr) -> Option<(u32, u32)> {
+        let maglev = self.maglev.as_ref()?;
+        let size = maglev.slots().len() as u32;
+        Some((maglev.place(self.hash(client)) as u32, size))
+    }
+
+    fn hash(&self, client: SocketAddr) -> u64 {
         let port = if self.policy.source_affinity {
             0
         } else {
             client.port()
         };
         let client = SocketAddr::new(client.ip(), port);
-        let hash = maglev::flow_hash(client, self.vip, self.protocol as u8);
-        let index = self.maglev.as_ref()?.pick(hash);
-        Some(&self.backends[usize::from(index)])
+        maglev::flow_hash(client, self.vip, self.protocol as u8)
     }
 }
 

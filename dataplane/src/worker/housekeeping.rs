@@ -7,11 +7,12 @@ use super::outgoing::Sent;
 use crate::clock::Ticks;
 use crate::frame::{BURST, Io};
 use crate::neighbor;
-use crate::verdict::{DropReason, Verdict};
+use crate::verdict::DropReason;
 
 impl<I: Io> Worker<I> {
     /// What is due by time rather than by packets.
     pub(super) fn keep_house(&mut self, now: Ticks) {
+        self.attend(now);
         self.pipeline.sweep(now);
         self.send_resets();
         let mut failed = ArrayVec::<_, { neighbor::WAITING_ALL }>::new();
@@ -19,7 +20,7 @@ impl<I: Io> Worker<I> {
             .neighbors
             .tick(now, |frame| failed.push(frame));
         for frame in failed {
-            self.discard(frame, Verdict::Drop(DropReason::NeighborFailed));
+            self.drop_late(frame, DropReason::NeighborFailed);
         }
         self.give_up_fragments(now);
         self.ask_neighbors(now);
@@ -37,7 +38,7 @@ impl<I: Io> Worker<I> {
         let mut late = ArrayVec::<_, { 2 * BURST }>::new();
         self.pipeline.tick_fragments(now, |frame| late.push(frame));
         for frame in late {
-            self.discard(frame, Verdict::Drop(DropReason::FragmentTimeout));
+            self.drop_late(frame, DropReason::FragmentTimeout);
         }
     }
 
@@ -47,7 +48,7 @@ impl<I: Io> Worker<I> {
                 return;
             };
             if self.pipeline.write_request(&mut frame, request) {
-                self.send(frame, request.route.interface, Sent::Originated);
+                self.send_late(frame, request.route.interface, Sent::Originated);
             } else {
                 self.recycle(frame);
             }
@@ -81,7 +82,7 @@ impl<I: Io> Worker<I> {
                 .pipeline
                 .write_announcement(&mut frame, interface, address)
             {
-                self.send(frame, interface, Sent::Originated);
+                self.send_late(frame, interface, Sent::Originated);
             } else {
                 self.recycle(frame);
             }
@@ -94,7 +95,7 @@ impl<I: Io> Worker<I> {
                 return;
             };
             match self.pipeline.write_pending(&mut frame, &pending) {
-                Some(interface) => self.send(frame, interface, Sent::Originated),
+                Some(interface) => self.send_late(frame, interface, Sent::Originated),
                 None => self.recycle(frame),
             }
         }

@@ -48,7 +48,7 @@ impl<I: Io> Worker<I> {
             });
         for (interface, mac, mut frame) in ready {
             set_destination(&mut frame, mac);
-            self.send(frame, interface, Sent::Forward);
+            self.send_late(frame, interface, Sent::Forward);
         }
     }
 }

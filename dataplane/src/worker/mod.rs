@@ -9,6 +9,7 @@
 //! of neighbors.
 
 mod housekeeping;
+mod inspect;
 mod mail;
 mod outgoing;
 
@@ -20,6 +21,7 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::clock::Ticks;
 use crate::frame::{BURST, Burst, Frame, Io};
+use crate::inspect::{Desk, Tap, Ticket};
 use crate::neighbor::{self, Heard, QueueFull};
 use crate::network::InterfaceIndex;
 use crate::pipeline::{Admitted, Origin, Pipeline};
@@ -73,6 +75,10 @@ pub struct Worker<I: Io> {
     outgoing: Vec<Outgoing<I::Frame>>,
     handoffs: Vec<Burst<I::Frame>>,
     discarded: Burst<I::Frame>,
+    /// Where it is asked what goes on, if anybody may.
+    desk: Option<Desk>,
+    /// What it records, if anything.
+    watch: Option<(Ticket, Box<Tap>)>,
 }
 
 impl<I: Io> Worker<I> {
@@ -90,6 +96,8 @@ impl<I: Io> Worker<I> {
             outgoing,
             handoffs,
             discarded: Burst::new(),
+            desk: None,
+            watch: None,
         }
     }
 
@@ -162,28 +170,34 @@ impl<I: Io> Worker<I> {
         for packet in &admitted {
             self.pipeline.prefetch(packet);
         }
-        for (mut frame, packet) in burst.into_iter().zip(admitted) {
-            let verdict = self.pipeline.decide(&mut frame, packet, now);
-            self.dispatch(frame, verdict, now);
+        if self.watch.is_some() {
+            self.process_watched(origin, burst, admitted, now);
+        } else {
+            for (mut frame, packet) in burst.into_iter().zip(admitted) {
+                let verdict = self.pipeline.decide(&mut frame, packet, now);
+                self.dispatch(frame, verdict, now);
+            }
         }
         self.spread_learned(now);
     }
 
+    /// Does what the verdict says, and returns what the frame has come to.
     #[inline]
-    fn dispatch(&mut self, frame: I::Frame, verdict: Verdict, now: Ticks) {
+    fn dispatch(&mut self, frame: I::Frame, verdict: Verdict, now: Ticks) -> Verdict {
         match verdict {
             Verdict::Forward(interface) => self.send(frame, interface, Sent::Forward),
             Verdict::Reply(interface) => self.send(frame, interface, Sent::Reply),
             Verdict::Handoff(worker) => self.hand_off(frame, worker),
-            Verdict::Hold => self.hold(frame),
-            Verdict::HoldFragment => self.hold_fragment(frame, now),
+            Verdict::Hold => return self.hold(frame),
+            Verdict::HoldFragment => return self.hold_fragment(frame, now),
             Verdict::Refuse(reason, interface) => {
                 self.send(frame, interface, Sent::Refusal(reason));
             }
-            Verdict::Punt(interface) => self.punt(frame, interface),
+            Verdict::Punt(interface) => return self.punt(frame, interface),
             Verdict::FromHost(interface) => self.send(frame, interface, Sent::FromHost),
             Verdict::Absorb | Verdict::Drop(_) => self.discard(frame, verdict),
         }
+        verdict
     }
 
     #[inline]
@@ -200,11 +214,19 @@ impl<I: Io> Worker<I> {
         self.outgoing[port].push(frame, as_what);
     }
 
-    fn punt(&mut self, frame: I::Frame, interface: InterfaceIndex) {
+    fn punt(&mut self, frame: I::Frame, interface: InterfaceIndex) -> Verdict {
         match self.pipeline.network().interface(interface).host_port {
-            Some(port) => self.push(frame, port, Sent::Punt),
-            None => self.discard(frame, Verdict::Drop(DropReason::NoService)),
+            Some(port) => {
+                self.push(frame, port, Sent::Punt);
+                Verdict::Punt(interface)
+            }
+            None => self.drop_at_once(frame, DropReason::NoService),
         }
+    }
+
+    fn drop_at_once(&mut self, frame: I::Frame, reason: DropReason) -> Verdict {
+        self.discard(frame, Verdict::Drop(reason));
+        Verdict::Drop(reason)
     }
 
     fn hand_off(&mut self, frame: I::Frame, worker: WorkerId) {
@@ -215,20 +237,22 @@ impl<I: Io> Worker<I> {
         self.handoffs[worker].push(frame);
     }
 
-    fn hold(&mut self, frame: I::Frame) {
+    fn hold(&mut self, frame: I::Frame) -> Verdict {
         let neighbor = self.pipeline.held_for();
         let reason = match self.pipeline.neighbors.has_failed(neighbor) {
             true => DropReason::NeighborFailed,
             false => DropReason::NeighborQueue,
         };
-        if let Err(QueueFull(frame)) = self.pipeline.neighbors.wait(neighbor, frame) {
-            self.discard(frame, Verdict::Drop(reason));
+        match self.pipeline.neighbors.wait(neighbor, frame) {
+            Ok(()) => Verdict::Hold,
+            Err(QueueFull(frame)) => self.drop_at_once(frame, reason),
         }
     }
 
-    fn hold_fragment(&mut self, frame: I::Frame, now: Ticks) {
-        if let Err(frame) = self.pipeline.hold_fragment(frame, now) {
-            self.discard(frame, Verdict::Drop(DropReason::FragmentQueue));
+    fn hold_fragment(&mut self, frame: I::Frame, now: Ticks) -> Verdict {
+        match self.pipeline.hold_fragment(frame, now) {
+            Ok(()) => Verdict::HoldFragment,
+            Err(frame) => self.drop_at_once(frame, DropReason::FragmentQueue),
         }
     }
 
@@ -255,6 +279,7 @@ impl<I: Io> Worker<I> {
             return;
         };
         for frame in refused {
+            self.see_dropped(&frame, DropReason::TransmitQueue);
             self.recycle(frame);
         }
     }
@@ -266,7 +291,7 @@ impl<I: Io> Worker<I> {
         let taken = before - burst.len();
         self.pipeline.counters().verdicts.handoff.add(taken as u64);
         for frame in burst {
-            self.discard(frame, Verdict::Drop(DropReason::HandoffQueue));
+            self.drop_late(frame, DropReason::HandoffQueue);
         }
     }
 

@@ -23,6 +23,17 @@ pub enum Evicted {
     Idle,
 }
 
+/// Whether a new flow has room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// There is room.
+    Enough,
+    /// There is, once a flow has gone for this reason.
+    After(Evicted),
+    /// There is none, and no flow may go.
+    None,
+}
+
 /// A flow that was looked at: when it may expire at the earliest, and whether it may go.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
@@ -51,18 +62,50 @@ impl<A: Address> FlowTable<A> {
         now: Ticks,
         timeout: impl Fn(&Flow<A>) -> TickSpan,
     ) -> Option<(Flow<A>, Evicted)> {
-        let capped = opening == State::Handshake && self.half_open() >= self.half_open_limit;
-        if !capped && !self.slab.free.is_empty() {
+        let (state, unused_for, why) = self.who_goes(opening, None)?;
+        let candidates = self.take_candidates(state, unused_for, now, timeout);
+        let goes = first_to_go(&candidates);
+        self.link_again(&candidates, goes);
+        Some((self.forget(goes?), why))
+    }
+
+    /// What [`Self::make_room`] would do now, if a flow in state `ending` went before. No flow goes.
+    pub fn would_make_room(
+        &mut self,
+        opening: State,
+        ending: Option<State>,
+        now: Ticks,
+        timeout: impl Fn(&Flow<A>) -> TickSpan,
+    ) -> Room {
+        let Some((state, unused_for, why)) = self.who_goes(opening, ending) else {
+            return Room::Enough;
+        };
+        let candidates = self.take_candidates(state, unused_for, now, timeout);
+        self.link_again(&candidates, None);
+        match first_to_go(&candidates) {
+            Some(_) => Room::After(why),
+            None if self.slab.free.is_empty() && ending.is_none() => Room::None,
+            None => Room::Enough,
+        }
+    }
+
+    /// Flows of which state one must go, and for how long it must not have been used; `None` if
+    /// there is room.
+    fn who_goes(
+        &self,
+        opening: State,
+        ending: Option<State>,
+    ) -> Option<(State, TickSpan, Evicted)> {
+        let half_open = self.half_open() - usize::from(ending == Some(State::Handshake));
+        let capped = opening == State::Handshake && half_open >= self.half_open_limit;
+        if !capped && (ending.is_some() || !self.slab.free.is_empty()) {
             return None;
         }
-        let (state, unused_for, why) = if self.half_open() > 0 {
+        Some(if self.half_open() > 0 {
             (State::Handshake, TickSpan(0), Evicted::HalfOpen)
         } else {
             (State::Established, RECENT, Evicted::Idle)
-        };
-        let candidates = self.take_candidates(state, unused_for, now, timeout);
-        let goes = self.choose(&candidates)?;
-        Some((self.forget(goes), why))
+        })
     }
 
     /// Unlinks flows from the wheel of this state, those that are due first, until the rest is
@@ -94,18 +137,20 @@ impl<A: Address> FlowTable<A> {
     }
 
     /// Links all candidates again, by their true deadlines, but the one that goes.
-    fn choose(&mut self, candidates: &Candidates) -> Option<u32> {
-        let may_go = candidates.iter().filter(|candidate| candidate.may_go);
-        let goes = may_go
-            .min_by_key(|candidate| candidate.left)
-            .map(|candidate| candidate.index);
+    fn link_again(&mut self, candidates: &Candidates, goes: Option<u32>) {
         for candidate in candidates {
             if Some(candidate.index) != goes {
                 self.link(candidate.index, candidate.deadline);
             }
         }
-        goes
     }
+}
+
+/// Of those that may go, the one that would expire first.
+fn first_to_go(candidates: &Candidates) -> Option<u32> {
+    let may_go = candidates.iter().filter(|candidate| candidate.may_go);
+    let first = may_go.min_by_key(|candidate| candidate.left);
+    first.map(|candidate| candidate.index)
 }
 
 impl Candidate {
