@@ -91,6 +91,8 @@ fn rig() -> Rig {
         tables: readers.pop().expect("there is one"),
         counters: Arc::new(WorkerCounters::new(1, 8)),
         flows: 4096,
+        half_open: 4096,
+        announces: false,
         steering: Vec::new(),
     };
     let (inspector, mut desks) = desks(1);

@@ -196,6 +196,8 @@ impl Rig {
                 tables: reader,
                 counters: Arc::clone(&counters[number]),
                 flows,
+                half_open: flows,
+                announces: false,
                 steering: Vec::new(),
             };
             let pipeline = Pipeline::new(parts, Ticks(0));
