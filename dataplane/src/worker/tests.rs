@@ -17,7 +17,9 @@ mod own_addresses;
 mod packets;
 mod random;
 mod refusals;
+mod resets;
 mod rig;
+mod snat;
 mod tunnels;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

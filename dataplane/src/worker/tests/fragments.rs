@@ -24,7 +24,12 @@ fn fragments((from, to): (End, End), payload: &[u8], id: u16) -> Vec<Vec<u8>> {
 }
 
 /// Number `n` of the fragments of a datagram, and whether more follow.
-fn fragment((from, to): (End, End), (n, more): (usize, bool), part: &[u8], id: u16) -> Vec<u8> {
+pub(super) fn fragment(
+    (from, to): (End, End),
+    (n, more): (usize, bool),
+    part: &[u8],
+    id: u16,
+) -> Vec<u8> {
     let offset = IpFragOffset::try_new((n * PART / 8) as u16).expect("13 bits");
     let mut bytes = vec![];
     let link = |ether_type| Ethernet2Header {
