@@ -123,10 +123,12 @@ fn part() -> impl Strategy<Value = Vec<u8>> {
 fn error() -> impl Strategy<Value = Vec<u8>> {
     let kinds = (0usize..4, 8usize..60);
     (net(), ends(), kinds, any::<bool>()).prop_map(|(net, (from, to), (kind, len), reversed)| {
-        let (kind, rest) = match net {
-            Net::V4 => ([[3, 3], [3, 4], [11, 0], [3, 1]][kind], [0, 0, 5, 0]),
-            Net::V6 => ([[1, 4], [2, 0], [3, 0], [1, 0]][kind], [0, 0, 5, 0]),
+        let kind = match net {
+            Net::V4 => [[3, 3], [3, 4], [11, 0], [3, 1]][kind],
+            Net::V6 => [[1, 4], [2, 0], [3, 0], [1, 0]][kind],
         };
+        let is_too_big = [[3, 4], [2, 0]].contains(&kind);
+        let rest = if is_too_big { [0, 0, 5, 0] } else { [0; 4] };
         let (from, to) = if reversed { (to, from) } else { (from, to) };
         let quoted = udp(from, to, b"some payload");
         let quote = packet_in(&quoted);
