@@ -1,7 +1,7 @@
 //! Whatever arrives, each packet has one end, and what is sent is well formed.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -22,6 +22,9 @@ const PORTS: PortRange = PortRange {
 fn port_of(mode: Mode) -> u16 {
     80 + mode as u16
 }
+
+/// Built once: most of the time would go into Maglev tables.
+static TABLE: LazyLock<Table> = LazyLock::new(table);
 
 /// TCP and UDP of both families in all modes; GUE's backends are of the other family.
 fn table() -> Table {
@@ -254,7 +257,7 @@ fn events(frame: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<Ev
 fn play(events: Vec<Event>, strict: bool) -> Result<(), TestCaseError> {
     let mut network = wide_network(2);
     network.snat_ports = PORTS;
-    let mut rig = Setup::new(network, table()).rig();
+    let mut rig = Setup::new(network, TABLE.clone()).rig();
     rig.strict = strict;
     let (mut came, mut sent) = (0, 0);
     for (worker, bytes, wait, neighbors_answer) in events {
