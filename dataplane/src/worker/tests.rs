@@ -2,6 +2,7 @@
 //! Every run of a rig checks that each packet that came has one end, and every frame that is sent.
 
 mod connections;
+mod discovery;
 mod dsr;
 mod errors;
 mod fragments;
@@ -19,6 +20,7 @@ mod random;
 mod refusals;
 mod resets;
 mod rig;
+mod segments;
 mod snat;
 mod tunnels;
 

@@ -33,7 +33,7 @@ impl Numbered for Ipv6Addr {
 /// Flow number `n`: every fourth is UDP, and half of all are direct. Clients share ports, and flows
 /// with translation a source address.
 fn flow<A: Numbered>(n: u16, now: Ticks) -> Flow<A> {
-    let protocol = if n % 4 == 0 {
+    let protocol = if n.is_multiple_of(4) {
         Protocol::Udp
     } else {
         Protocol::Tcp
@@ -52,7 +52,7 @@ fn flow<A: Numbered>(n: u16, now: Ticks) -> Flow<A> {
             )
         }
     };
-    if n % 5 == 0 && protocol == Protocol::Tcp {
+    if n.is_multiple_of(5) && protocol == Protocol::Tcp {
         flow.picked_up()
     } else {
         flow
