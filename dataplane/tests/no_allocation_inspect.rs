@@ -97,7 +97,7 @@ fn rig() -> Rig {
     };
     let (inspector, mut desks) = desks(1);
     let pipeline = Pipeline::new(parts, Ticks(0));
-    let worker = Worker::new(WorkerId(0), PoolIo::new(), pipeline, mailboxes(1));
+    let worker = Worker::new(WorkerId(0), PoolIo::new(2), pipeline, mailboxes(1));
     Rig {
         worker: worker.with_desk(desks.pop().expect("there is one")),
         inspector,

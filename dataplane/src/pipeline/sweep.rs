@@ -125,6 +125,7 @@ pub(super) fn no_resets() -> Vec<PendingReset> {
 impl<F: Frame> Pipeline<F> {
     /// Ends flows that are due, a bounded number at a time.
     pub fn sweep(&mut self, now: Ticks) {
+        self.path_mtus.tick(now);
         self.expire::<std::net::Ipv4Addr>(now);
         self.expire::<std::net::Ipv6Addr>(now);
         self.scan.ipv4 = self.end_removed::<std::net::Ipv4Addr>(self.scan.ipv4, now);

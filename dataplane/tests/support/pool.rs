@@ -1,12 +1,11 @@
-//! Frames in a fixed pool, and a port on them: one that falls instead of being given back frees
-//! memory, which a test that watches the heap counts.
+//! Frames of a fixed pool, and the ports of a worker that moves them.
 
 use std::collections::VecDeque;
 
 use dataplane::frame::{Burst, Frame, Io, RxChecksum};
 
-const SIZE: usize = 256;
-const HEADROOM: usize = 64;
+const SIZE: usize = 2048;
+const HEADROOM: usize = 128;
 const POOL: usize = 4096;
 
 /// A frame of the pool.
@@ -59,13 +58,18 @@ impl Frame for PoolFrame {
 
 /// One port, and an inbox of another worker that swallows what it is given.
 pub(crate) struct PoolIo {
+    /// Frames that nobody has.
     pub(crate) free: Vec<PoolFrame>,
+    /// Frames on their way in.
     pub(crate) arriving: VecDeque<PoolFrame>,
+    /// Frames sent, until the test takes them back.
     pub(crate) sent: Vec<PoolFrame>,
+    workers: usize,
 }
 
 impl PoolIo {
-    pub(crate) fn new() -> Self {
+    /// A port of one of these many workers.
+    pub(crate) fn new(workers: usize) -> Self {
         let frame = || PoolFrame {
             buffer: Box::new([0; SIZE]),
             start: HEADROOM,
@@ -76,6 +80,7 @@ impl PoolIo {
             free: (0..POOL).map(|_| frame()).collect(),
             arriving: VecDeque::with_capacity(POOL),
             sent: Vec::with_capacity(POOL),
+            workers,
         }
     }
 }
@@ -87,7 +92,7 @@ impl Io for PoolIo {
         1
     }
     fn workers(&self) -> usize {
-        2
+        self.workers
     }
     fn receive(&mut self, _: usize, out: &mut Burst<PoolFrame>) {
         let count = out.remaining_capacity().min(self.arriving.len());

@@ -1,9 +1,8 @@
 //! The flow table against a model, and its edges.
 
-use std::collections::HashMap;
-use std::net::Ipv4Addr;
+mod model;
 
-use proptest::prelude::*;
+use std::net::Ipv4Addr;
 
 use super::*;
 use crate::Protocol;
@@ -113,74 +112,4 @@ fn a_scan_sees_every_flow_once_while_others_come_and_go() {
     assert_eq!(seen, [0, 2, 3, 4, 5, 6, 7]);
     assert!(table.is_empty());
     assert_eq!(table.scan(&mut cursor, 3).count(), 0);
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Insert(u16),
-    Remove(u16),
-    Touch(u16),
-    Wait(u32),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        (0u16..60).prop_map(Step::Insert),
-        (0u16..60).prop_map(Step::Remove),
-        (0u16..60).prop_map(Step::Touch),
-        (0u32..30).prop_map(Step::Wait),
-    ]
-}
-
-proptest! {
-    /// Random operations, against a map from number to the time of last use.
-    #[test]
-    fn behaves_like_a_map(steps in prop::collection::vec(step(), 1..300)) {
-        const CAPACITY: usize = 40;
-        const TIMEOUT: TickSpan = TickSpan(25);
-        let mut now = Ticks(0);
-        let mut table = FlowTable::new(CAPACITY, now);
-        let mut model: HashMap<u16, Ticks> = HashMap::new();
-        for step in steps {
-            match step {
-                Step::Insert(n) if !model.contains_key(&n) => {
-                    let inserted = table.insert(flow(n, now), TIMEOUT).is_some();
-                    prop_assert_eq!(inserted, model.len() < CAPACITY);
-                    if inserted {
-                        model.insert(n, now);
-                    }
-                }
-                Step::Insert(_) => {}
-                Step::Remove(n) | Step::Touch(n) => {
-                    let found = table.find(&table.probe(flow(n, now).reverse_key()));
-                    prop_assert_eq!(found.is_some(), model.contains_key(&n));
-                    let Some((index, _)) = found else { continue };
-                    if matches!(step, Step::Remove(_)) {
-                        prop_assert_eq!(table.remove(index).client_port, n);
-                        model.remove(&n);
-                    } else {
-                        table.get_mut(index).last_seen = now;
-                        model.insert(n, now);
-                    }
-                }
-                Step::Wait(ticks) => {
-                    now = now.after(TickSpan(ticks));
-                    let mut gone = vec![];
-                    table.expire(now, usize::MAX, |_| TIMEOUT, |flow| gone.push(flow.client_port));
-                    let mut expected: Vec<_> = model.iter()
-                        .filter(|(_, used)| now.since(**used) >= TIMEOUT)
-                        .map(|(n, _)| *n)
-                        .collect();
-                    expected.sort_unstable();
-                    gone.sort_unstable();
-                    prop_assert_eq!(&gone, &expected);
-                    model.retain(|n, _| !expected.contains(n));
-                }
-            }
-            prop_assert_eq!(table.len(), model.len());
-        }
-        for (n, _) in model {
-            prop_assert!(table.has(flow(n, now).forward_key()) && table.has(flow(n, now).reverse_key()));
-        }
-    }
 }

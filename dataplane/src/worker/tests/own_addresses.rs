@@ -199,7 +199,7 @@ fn backend_of(rig: &mut Rig, packet: &[u8]) -> u8 {
     let mut sent = rig.answer_arp(sent);
     assert_eq!(sent.len(), 1);
     match seen(&sent.remove(0)).ends[1].ip() {
-        std::net::IpAddr::V4(ip) => ip.octets()[3] - 10,
-        std::net::IpAddr::V6(ip) => panic!("{ip}"),
+        IpAddr::V4(ip) => ip.octets()[3] - 10,
+        IpAddr::V6(ip) => panic!("{ip}"),
     }
 }

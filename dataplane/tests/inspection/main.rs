@@ -1,9 +1,7 @@
 //! What workers say of themselves is true: an explained packet comes to what was explained, byte for
 //! byte; asking changes nothing; every flow is listed once.
 
-#[path = "inspection/packets.rs"]
 mod packets;
-#[path = "inspection/rig.rs"]
 mod rig;
 
 use std::net::Ipv4Addr;
