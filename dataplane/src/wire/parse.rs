@@ -67,3 +67,6 @@ fn parse_arp(bytes: &[u8]) -> Result<Payload, DropReason> {
     }
     Ok(Payload::Arp(packet))
 }
+
+#[cfg(test)]
+mod tests;

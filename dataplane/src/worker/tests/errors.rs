@@ -247,3 +247,20 @@ fn a_damaged_error_is_not_believed() {
         assert_eq!(rig.dropped(DropReason::IcmpChecksum), 1);
     }
 }
+
+#[test]
+fn an_answer_that_does_not_fit_is_told_to_the_backend() {
+    for (net, mode) in cases() {
+        let mut network = wide_network(1);
+        network.interfaces[0].mtu = 1400;
+        let mut rig = Setup::new(network, wide_table(&policy(mode), &[(1, 1)])).rig();
+        let request = seen(&rig.exchange(0, &udp(net.client(4000), net.vip(), b"ping")));
+        let (from, to) = reply_ends(&request);
+        let told = icmp(&rig.exchange(0, &udp(from, to, &[7; 1400])));
+        assert_eq!(told.macs, [from.0, OURS]);
+        assert_eq!(told.addresses, [net.own(), from.1.ip()]);
+        assert_eq!(told.rest[2..], 1400u16.to_be_bytes());
+        assert_eq!(told.quoted_ends(), [from.1, to.1]);
+        assert_eq!(rig.dropped(DropReason::TooBig), 1);
+    }
+}
