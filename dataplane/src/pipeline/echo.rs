@@ -35,11 +35,17 @@ impl<F: Frame> Pipeline<F> {
 
 fn reply_icmp<A: Side>(bytes: &mut [u8], layout: Layout) -> Option<()> {
     let [request, reply] = A::ECHO;
-    let (icmp, _) =
-        IcmpHeader::mut_from_prefix(bytes.get_mut(usize::from(layout.transport)..)?).ok()?;
+    let message = bytes.get_mut(usize::from(layout.transport)..usize::from(layout.end))?;
+    let (icmp, data) = IcmpHeader::mut_from_prefix(message).ok()?;
     let word = |kind| u16::from_be_bytes([kind, 0]);
     let change = Delta::of_word(word(request), word(reply));
     icmp.kind = reply;
     icmp.checksum = change.apply(icmp.checksum.get()).into();
+    // Of nothing but zeros the sum is zero, which a difference cannot tell from all ones. Only ICMP
+    // over IPv4 can have that: a reply's type is zero, and there is no pseudo header.
+    let is_nothing = |bytes: &[u8]| bytes.iter().all(|&byte| byte == 0);
+    if reply == 0 && icmp.checksum == 0 && is_nothing(&icmp.rest) && is_nothing(data) {
+        icmp.checksum = 0xffff.into();
+    }
     Some(())
 }

@@ -19,6 +19,8 @@ def cases():
     yield Case("echo in the port's VLAN", pair(VIP, vlan=100), setup="tagged")
     yield Case("echo without data", pair(VIP, data=b""))
     yield Case("echo of an odd number of bytes", pair(VIP, data=b"odd"))
+    zeros = {"id": 0, "seq": 0, "data": bytes(8)}
+    yield Case("echo of nothing but zeros, whose checksum is all ones", pair(VIP, **zeros))
     yield Case("an MTU full of echo", pair(VIP, data=b"e" * 1472))
     yield Case("echo with a hop to live", Step(
         echo(ASK.but(ttl=1)), [echo(Ends((OURS, CLIENT_MAC), (VIP, CLIENT), (0, 0)), "echo-reply")], "reply",

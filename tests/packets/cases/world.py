@@ -138,7 +138,7 @@ def udp(data=b"question", ip=None, **fields):
 
 
 def echo(ends, kind="echo-request", data=b"ping", ip=None, **fields):
-    return frame_of(ends, internet(ends, **(ip or {})) / ICMP(type=kind, id=9, seq=1, **fields) / Raw(data))
+    return frame_of(ends, internet(ends, **(ip or {})) / ICMP(**{"type": kind, "id": 9, "seq": 1, **fields}) / Raw(data))
 
 
 def solicited_node(address):
